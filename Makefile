@@ -1,0 +1,53 @@
+# make demo    environment, then prepare, train, evaluate and compare on the embedded data
+# make test    environment, then every test that needs no GPU and no cluster
+# make lint    formatting, lint and types
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+INSTALLED := $(VENV)/.installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: env demo test test-slow lint format clean
+
+env: $(INSTALLED)
+
+# The CPU build of the triple, pinned by the constraints. torchrec comes without its dependencies,
+# because it would bring the CUDA build of fbgemm over the CPU one (see pyproject.toml).
+$(INSTALLED): pyproject.toml docker/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' \
+		|| { echo "error: Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[cpu,dev]'
+	$(VENV)/bin/pip install -q -c docker/constraints.txt --no-deps torchrec
+	@touch $@
+
+DEMO := python -m components.chain --scheduler local_cwd --spec specs/demo.toml --
+ifdef RAW
+DEMO_RUN := runs/demo-raw
+DEMO_DATA := data.source='$(RAW)' data.directory=$(DEMO_RUN)/dataset
+else
+DEMO_RUN := runs/demo
+endif
+
+demo: $(INSTALLED)
+	$(DEMO) run.directory=$(DEMO_RUN) $(DEMO_DATA)
+	$(DEMO) run.directory=$(DEMO_RUN)-single model.sets=1 model.embedding_dim=32 data.directory=$(DEMO_RUN)/dataset $(DEMO_DATA)
+	python -m pipeline.compare $(DEMO_RUN) $(DEMO_RUN)-single
+
+test: $(INSTALLED)
+	pytest
+
+test-slow: $(INSTALLED)
+	pytest -m slow
+
+lint: $(INSTALLED)
+	ruff format --check .
+	ruff check .
+	mypy
+
+format: $(INSTALLED)
+	ruff format .
+	ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""Multi-embedding recommendation models: from raw click logs to a report, on TorchRec."""

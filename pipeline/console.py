@@ -1,0 +1,91 @@
+"""What a person at a terminal sees: progress, results, and one clear line for bad input."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_INTERVAL_S = 5.0
+
+
+class InputError(Exception):
+    """Bad input. The message names the file, line or key, what was found and what to do."""
+
+
+def run_entry_point(main: Callable[[list[str]], None]) -> None:
+    """Runs a stage's ``main`` on the command line's arguments and exits.
+
+    Exit codes: 0 done, 2 bad input (one line on stderr, no traceback), 130 interrupted.
+    """
+    try:
+        main(sys.argv[1:])
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written is left", file=sys.stderr)
+        sys.exit(130)
+
+
+def spec_arguments(arguments: list[str], usage: str | None) -> tuple[str, list[str]]:
+    """Splits ``SPEC [key=value ...]``; prints ``usage`` and exits on ``--help``."""
+    if any(argument in ("-h", "--help") for argument in arguments):
+        print((usage or "").strip())
+        sys.exit(0)
+    if not arguments:
+        raise InputError("a spec file is needed: SPEC [key=value ...]")
+    return arguments[0], arguments[1:]
+
+
+class Advance(Protocol):
+    """Tells a progress display that ``count`` more units are done."""
+
+    def __call__(self, count: int, note: str = "") -> None:
+        """``note`` stands beside the bar."""
+
+
+@contextmanager
+def progress(task: str, total: int, unit: str) -> Iterator[Advance]:
+    """Shows how far a long task is: a bar at a terminal, plain lines elsewhere.
+
+    Yields:
+        ``advance(count, note)``: ``count`` more units are done; ``note`` stands beside the bar.
+    """
+    if not sys.stderr.isatty():
+        yield _plain_lines(task, total, unit)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        identity = bar.add_task(task, total=total, note="")
+
+        def advance(count: int, note: str = "") -> None:
+            bar.update(identity, advance=count, note=note)
+
+        yield advance
+
+
+def _plain_lines(task: str, total: int, unit: str) -> Advance:
+    done, printed_at = 0, time.monotonic()
+
+    def advance(count: int, note: str = "") -> None:
+        nonlocal done, printed_at
+        done += count
+        now = time.monotonic()
+        if done >= total or now - printed_at >= PLAIN_INTERVAL_S:
+            printed_at = now
+            print(
+                f"{task}: {done:,} / {total:,} {unit} {note}".rstrip(), file=sys.stderr, flush=True
+            )
+
+    return advance

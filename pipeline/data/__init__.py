@@ -1,0 +1,1 @@
+"""From raw click logs to batches: sources, vocabularies, encoding, manifest, loader, batch."""

@@ -1,0 +1,136 @@
+"""The manifest of a dataset directory: the contract between prepare and every later stage.
+
+A dataset directory is whole when its ``manifest.json`` is there, which is why it is written last:
+
+    manifest.json                 this file
+    vocabulary/<field>.parquet    columns token (string; null on row 0), id (int32), count (int64)
+    train|valid|test/part-*.parquet   an int32 column a field (list<int32> for a multi-valued one),
+                                  then the label as float32, column ``LABEL``
+
+Id 0 is a field's out-of-vocabulary row. A missing value is the token ``""``.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.console import InputError
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+LABEL = "label"
+SPLITS = ("train", "valid", "test")
+
+FieldKind = Literal["categorical", "numeric", "multi_valued"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the dataset. ``cardinality`` counts its ids, out-of-vocabulary included."""
+
+    name: str
+    kind: FieldKind
+    cardinality: int
+    pooling: Literal["sum", "mean"] = "sum"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file, relative to the dataset directory. ``digest`` is its SHA-256."""
+
+    file: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: its rows, how many of them have label 1, and its parts in order."""
+
+    rows: int
+    positives: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dataset directory holds and where it came from.
+
+    Attributes:
+        fields: in the model's order.
+        splits: train, valid and test.
+        sources: each source file with its bytes and SHA-256.
+        spec_digest: of the spec's ``data`` and ``prepare`` sections that shape the output.
+        vocabulary: the rows that it was learnt on.
+        rows_read: rows of the sources, skipped ones included.
+        rows_skipped: rows left out, by reason.
+        oracle: AUC and logloss of the true probabilities by split; generated data only.
+    """
+
+    fields: tuple[Field, ...]
+    splits: dict[str, Split]
+    sources: tuple[dict[str, Any], ...]
+    spec_digest: str
+    vocabulary: Literal["all", "train"]
+    rows_read: int
+    rows_skipped: dict[str, int]
+    oracle: dict[str, dict[str, float]]
+
+    @property
+    def digest(self) -> str:
+        """Identifies the dataset: equal digests, equal ids and rows."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def write(self, directory: Path) -> None:
+        """Writes ``manifest.json`` into ``directory``."""
+        values = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        (directory / MANIFEST_FILE).write_text(json.dumps(values, indent=1) + "\n")
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Reads and checks a dataset directory's manifest.
+
+    Raises:
+        InputError: when the directory is missing, incomplete or of another schema version.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(
+            f"{directory}: not a whole dataset directory, {MANIFEST_FILE} is missing; "
+            "run `python -m pipeline.prepare SPEC`"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); prepare the dataset again") from None
+    version = values.pop("schema_version", None)
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}; "
+            "prepare the dataset again"
+        )
+    manifest = _from_values(values)
+    _check_parts(directory, manifest)
+    return manifest
+
+
+def _from_values(values: dict[str, Any]) -> Manifest:
+    splits = {
+        name: Split(split["rows"], split["positives"], tuple(Part(**p) for p in split["parts"]))
+        for name, split in values.pop("splits").items()
+    }
+    fields = tuple(Field(**field) for field in values.pop("fields"))
+    sources = tuple(values.pop("sources"))
+    return Manifest(fields=fields, splits=splits, sources=sources, **values)
+
+
+def _check_parts(directory: Path, manifest: Manifest) -> None:
+    """Every part that the manifest names is there."""
+    for split in manifest.splits.values():
+        for part in split.parts:
+            if not (directory / part.file).is_file():
+                raise InputError(
+                    f"{directory}: incomplete, {part.file} is missing; prepare the dataset again"
+                )

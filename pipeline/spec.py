@@ -1,0 +1,302 @@
+"""The experiment spec: every setting, typed and validated, and the only place with defaults.
+
+Paths may hold ``${NAME:-default}``, filled from the environment, and are relative to the working
+directory. ``pipeline/spec_file.py`` reads a spec from TOML.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _expand(text: str) -> str:
+    """Fills ``${NAME}`` and ``${NAME:-default}`` from the environment."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        found = os.environ.get(name) or default
+        if found is None:
+            raise ValueError(f"the environment variable {name} is not set and has no default")
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+PathText = Annotated[str, AfterValidator(_expand)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+class Section(BaseModel):
+    """A table of the spec: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunSpec(Section):
+    """Where a run lives, and the seed of its initialisation, shuffling and dropout."""
+
+    directory: PathText
+    seed: int = 0
+
+
+class FieldSpec(Section):
+    """One field of the log. Every kind ends as ids into a vocabulary.
+
+    Attributes:
+        name: the field's name in the dataset, the model and the report.
+        kind: ``categorical`` takes the value as its token; ``numeric`` bins it first;
+            ``multi_valued`` holds several tokens: a list column, or split at ``separator``.
+        column: the source's column, the field's name unless given.
+        binning: for ``numeric``. ``log_square`` is the paper's Criteo preparation: v > 2 becomes
+            floor(ln(v)^2), at least 1, and smaller values v - 2. ``quantile`` learns ``bins``
+            intervals of equal mass.
+        bins: the number of quantile intervals.
+        separator: between the tokens of a multi-valued field.
+        max_length: tokens kept of a multi-valued field; the first ones.
+        pooling: how a multi-valued field's embeddings become one.
+    """
+
+    name: Name
+    kind: Literal["categorical", "numeric", "multi_valued"] = "categorical"
+    column: str = ""
+    binning: Literal["log_square", "quantile"] = "log_square"
+    bins: PositiveInt = 100
+    separator: str = "|"
+    max_length: PositiveInt = 16
+    pooling: Literal["sum", "mean"] = "mean"
+
+    @property
+    def source_column(self) -> str:
+        """The column of the source that this field is read from."""
+        return self.column or self.name
+
+
+class SplitFiles(Section):
+    """Splits that come as files, relative to ``data.source``; kept as they are."""
+
+    train: str
+    valid: str
+    test: str
+
+
+class GeneratorSpec(Section):
+    """Writes ``data.source`` in Criteo's format (pipeline/data/generator.py)."""
+
+    rows: PositiveInt = 200_000
+    seed: int = 0
+
+
+class DataSpec(Section):
+    """The raw log and the dataset directory made from it.
+
+    Attributes:
+        format: ``criteo`` knows its fields; ``csv`` (with a header), ``parquet`` take ``fields``.
+        source: a file, or a directory when ``splits`` names the files in it.
+        directory: the prepared dataset, ``<run.directory>/dataset`` unless given.
+        label: the column that holds 0 or 1.
+        bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.
+        fields: in the model's order.
+        splits: the files of given splits; without it rows are split at random.
+        generator: makes the source when it is missing.
+    """
+
+    format: Literal["criteo", "csv", "parquet"]
+    source: PathText
+    directory: PathText = ""
+    label: str = "label"
+    bad_rows: Literal["fail", "skip"] = "fail"
+    fields: tuple[FieldSpec, ...] = ()
+    splits: SplitFiles | None = None
+    generator: GeneratorSpec | None = None
+
+    @model_validator(mode="after")
+    def _check_fields(self) -> Self:
+        if self.format == "criteo" and self.fields:
+            raise ValueError("format 'criteo' has fields of its own: remove data.fields")
+        if self.format != "criteo" and not self.fields:
+            raise ValueError(f"format {self.format!r} needs data.fields, one table a field")
+        names = [field.name for field in self.fields]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"data.fields names {', '.join(repeated)} more than once")
+        return self
+
+
+class PrepareSpec(Section):
+    """How raw rows become ids.
+
+    Attributes:
+        threads: workers; 0 takes every core. The output does not depend on it.
+        minimum_count: rarer tokens share the out-of-vocabulary id 0.
+        vocabulary: learnt on ``all`` rows (the paper's protocol) or on the ``train`` split only
+            (what production needs).
+        ratios: the random split's shares of train, valid and test.
+        seed: of the random split.
+        part_rows: rows of one Parquet part, at the most.
+    """
+
+    threads: NonNegativeInt = 0
+    minimum_count: PositiveInt = 1
+    vocabulary: Literal["all", "train"] = "all"
+    ratios: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.8, 0.1, 0.1)
+    seed: int = 0
+    part_rows: PositiveInt = 262_144
+
+
+class GroupSpec(Section):
+    """Embedding sets that share an interaction and a size."""
+
+    interaction: Literal["dnn", "dcnv2"]
+    sets: PositiveInt
+    embedding_dim: PositiveInt
+
+
+class DCNv2Spec(Section):
+    """DCNv2's cross network."""
+
+    layers: PositiveInt = 4
+
+
+class ModelSpec(Section):
+    """The multi-embedding model; single-embedding is ``sets = 1``.
+
+    Attributes:
+        interaction, sets, embedding_dim: the short form of one group.
+        groups: the long form, for a mixture of interactions or sizes.
+        head: ``mean`` over the sets (the paper), or a softmax ``gate`` (mixture of experts).
+        tables: ``packed`` keeps the sets of a field side by side in one table, ``separate`` one
+            table a set. The same mathematics under element-wise optimizers.
+        initialization: ``xavier_total`` is the paper's: Xavier uniform over the rows of all
+            fields together; ``xavier_field`` over each field's own; ``uniform`` and ``normal``
+            have the scale ``initialization_scale``.
+        normalization: of hidden blocks. ``batch`` uses a rank's own statistics, so it depends on
+            how a batch is split; ``synchronized_batch`` those of the global batch; ``layer`` and
+            ``none`` do not depend on the batch.
+        hidden_dim: the width of a projection and of a tower's block.
+    """
+
+    interaction: Literal["dnn", "dcnv2"] = "dcnv2"
+    sets: PositiveInt = 4
+    embedding_dim: PositiveInt = 10
+    groups: tuple[GroupSpec, ...] = ()
+    head: Literal["mean", "gate"] = "mean"
+    tables: Literal["packed", "separate"] = "packed"
+    initialization: Literal["xavier_total", "xavier_field", "uniform", "normal"] = "xavier_total"
+    initialization_scale: PositiveFloat = 0.01
+    normalization: Literal["batch", "synchronized_batch", "layer", "none"] = "batch"
+    hidden_dim: PositiveInt = 400
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    dcnv2: DCNv2Spec = DCNv2Spec()
+
+    @property
+    def resolved_groups(self) -> tuple[GroupSpec, ...]:
+        """The groups, from the long form or the short one."""
+        short = GroupSpec(
+            interaction=self.interaction, sets=self.sets, embedding_dim=self.embedding_dim
+        )
+        return self.groups or (short,)
+
+
+class EmbeddingOptimizerSpec(Section):
+    """The optimizer of the embedding tables.
+
+    ``adagrad``, ``rowwise_adagrad`` and ``sgd`` are fused into the backward pass on sharded tables
+    and touch only the rows of the batch. ``adam`` on ``data_parallel`` tables is dense: every row
+    moves at every step, as in the paper. Fused ``adam`` needs CUDA.
+    """
+
+    name: Literal["sgd", "adagrad", "rowwise_adagrad", "adam"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    eps: PositiveFloat = 1e-8
+
+
+class DenseOptimizerSpec(Section):
+    """The optimizer of everything but the embedding tables."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+
+
+class ShardingSpec(Section):
+    """How tables are spread over ranks: left to TorchRec's planner, or one way for all."""
+
+    type: Literal[
+        "auto", "data_parallel", "table_wise", "column_wise", "row_wise", "table_row_wise"
+    ] = "auto"
+
+
+class TrainSpec(Section):
+    """The training loop.
+
+    Attributes:
+        batch_size: rows of one global batch, over all ranks.
+        epochs: at the most.
+        patience: epochs without a better validation AUC before training stops.
+        precision: ``fp32``, or ``bf16`` autocast of the dense part.
+        device: ``auto`` takes CUDA where there is one.
+        checkpoint_every: steps between checkpoints; 0 keeps those at the ends of epochs only.
+        log_every: steps between log lines, TensorBoard points and progress updates.
+        window_rows: rows that are shuffled together in memory.
+    """
+
+    batch_size: PositiveInt = 2048
+    epochs: PositiveInt = 20
+    patience: PositiveInt = 3
+    precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint_every: NonNegativeInt = 0
+    log_every: PositiveInt = 20
+    window_rows: PositiveInt = 2_000_000
+
+
+class EvaluateSpec(Section):
+    """The evaluation of the best checkpoint."""
+
+    batch_size: PositiveInt = 8192
+
+
+class Spec(Section):
+    """A whole experiment. See ``pipeline.spec_file.load_spec``."""
+
+    run: RunSpec
+    data: DataSpec
+    prepare: PrepareSpec = PrepareSpec()
+    model: ModelSpec = ModelSpec()
+    embedding_optimizer: EmbeddingOptimizerSpec = EmbeddingOptimizerSpec()
+    dense_optimizer: DenseOptimizerSpec = DenseOptimizerSpec()
+    sharding: ShardingSpec = ShardingSpec()
+    train: TrainSpec = TrainSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()
+
+    @property
+    def run_directory(self) -> Path:
+        """Where this run's outputs go."""
+        return Path(self.run.directory)
+
+    @property
+    def dataset_directory(self) -> Path:
+        """Where the prepared dataset stands."""
+        return Path(self.data.directory) if self.data.directory else self.run_directory / "dataset"
+
+    def digest(self, *sections: str) -> str:
+        """A SHA-256 of the named sections' values: equal digests, equal settings."""
+        values = self.model_dump(mode="json", include=set(sections))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
