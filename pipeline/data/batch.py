@@ -33,9 +33,9 @@ class Batch(Pipelineable):
 
     def record_stream(self, stream: torch.Stream) -> None:
         """Keeps the memory alive until ``stream`` has used it."""
-        self.features.record_stream(stream)  # type: ignore[arg-type]
-        self.labels.record_stream(stream)  # type: ignore[arg-type]
-        self.weights.record_stream(stream)  # type: ignore[arg-type]
+        self.features.record_stream(stream)
+        self.labels.record_stream(stream)
+        self.weights.record_stream(stream)
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory, for copies to CUDA that overlap with work."""
