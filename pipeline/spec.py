@@ -53,7 +53,7 @@ class RunSpec(Section):
     """Where a run lives, and the seed of its initialisation, shuffling and dropout."""
 
     directory: PathText
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
 
 class FieldSpec(Section):
@@ -100,7 +100,7 @@ class GeneratorSpec(Section):
     """Writes ``data.source`` in Criteo's format (pipeline/data/generator.py)."""
 
     rows: PositiveInt = 200_000
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
 
 class DataSpec(Section):
@@ -155,7 +155,7 @@ class PrepareSpec(Section):
     minimum_count: PositiveInt = 1
     vocabulary: Literal["all", "train"] = "all"
     ratios: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.8, 0.1, 0.1)
-    seed: int = 0
+    seed: NonNegativeInt = 0
     part_rows: PositiveInt = 262_144
 
 

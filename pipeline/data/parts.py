@@ -1,0 +1,93 @@
+"""Parts: the Parquet files of a split. Writes one, and reads one as checked Arrow columns."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.console import InputError
+from pipeline.data.manifest import LABEL, Field, Part
+
+
+def part_schema(fields: Sequence[tuple[str, str]]) -> pa.Schema:
+    """The columns of a part, from (name, kind) pairs in the dataset's order."""
+    types = [pa.list_(pa.int32()) if kind == "multi_valued" else pa.int32() for _, kind in fields]
+    columns = [pa.field(name, type_) for (name, _), type_ in zip(fields, types, strict=True)]
+    return pa.schema([*columns, pa.field(LABEL, pa.float32())])
+
+
+def write_part(directory: Path, split: str, number: int, table: pa.Table) -> Part:
+    """Writes one part of a split; equal tables give equal bytes.
+
+    Args:
+        directory: the dataset directory.
+        split: its subdirectory is made if need be.
+        number: the part's number within the split.
+        table: in ``part_schema``.
+    """
+    file = f"{split}/part-{number:05d}.parquet"
+    path = directory / file
+    path.parent.mkdir(exist_ok=True)
+    # Pages end where chunks do, so one chunk a column keeps the bytes free of how it was made.
+    pq.write_table(table.combine_chunks(), path, compression="lz4", write_statistics=False)
+    return Part(file, table.num_rows, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def read_part(directory: Path, part: Part, fields: Sequence[Field], check: bool) -> pa.Table:
+    """Reads a part's columns in the manifest's order.
+
+    Args:
+        directory: the dataset directory.
+        part: as the manifest has it.
+        fields: the manifest's.
+        check: compares the file's digest, rows and ids with the manifest.
+
+    Raises:
+        InputError: naming the file, when it is missing or not what the manifest says.
+    """
+    path = directory / part.file
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: missing; prepare the dataset again") from None
+    if check and hashlib.sha256(content).hexdigest() != part.digest:
+        raise InputError(
+            f"{path}: its digest is not the manifest's, so the file was changed after "
+            "it was prepared; prepare the dataset again"
+        )
+    schema = part_schema([(field.name, field.kind) for field in fields])
+    try:
+        table = pq.read_table(pa.BufferReader(content), columns=schema.names).select(schema.names)
+        table = table.cast(schema)
+    except (pa.ArrowException, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not a part of this dataset: {error}") from None
+    if check:
+        _check_content(path, part, fields, table)
+    return table
+
+
+def _check_content(path: Path, part: Part, fields: Sequence[Field], table: pa.Table) -> None:
+    if table.num_rows != part.rows:
+        raise InputError(
+            f"{path}: {table.num_rows:,} rows, the manifest says {part.rows:,}; "
+            "prepare the dataset again"
+        )
+    for field in fields:
+        column = table[field.name]
+        ids = pc.list_flatten(column) if field.kind == "multi_valued" else column
+        bounds = pc.min_max(ids).as_py()
+        low, high = bounds["min"], bounds["max"]
+        if low is not None and (low < 0 or high >= field.cardinality):
+            raise InputError(
+                f"{path}: field {field.name!r} has the id {high if low >= 0 else low}, its ids "
+                f"are 0 to {field.cardinality - 1}; prepare the dataset again"
+            )
+
+
+def column_values(column: pa.ChunkedArray) -> np.ndarray:
+    """A primitive column as one numpy array."""
+    return column.combine_chunks().to_numpy(zero_copy_only=False)

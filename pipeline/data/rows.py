@@ -1,0 +1,134 @@
+"""Decoded rows in memory: what a window holds and what a batch is gathered from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
+
+from pipeline.data.batch import Batch
+from pipeline.data.manifest import LABEL, Field
+from pipeline.data.parts import column_values
+
+# What torchrec's kernels take without a cast.
+ID_TYPE = np.int64
+
+
+@dataclass(frozen=True)
+class Bags:
+    """The ids of a multi-valued field.
+
+    Attributes:
+        values: int32, the rows' ids one row after the other.
+        offsets: (rows + 1,) int64, where each row's ids begin.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Bags":
+        """The bags of ``rows``."""
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - starts, lengths)
+        return Bags(self.values[within], offsets)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a split.
+
+    Attributes:
+        singles: (rows, fields of one id) int32. Row-major, because a random row is then 3 cache
+            lines instead of one a field: 0.17 ms against 1.1 ms for 2,048 of 1M rows, 39 fields.
+        bags: the multi-valued fields.
+        labels: (rows,) float32.
+    """
+
+    singles: np.ndarray
+    bags: tuple[Bags, ...]
+    labels: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Rows":
+        """The rows at the positions ``rows``."""
+        bags = tuple(bag.take(rows) for bag in self.bags)
+        return Rows(self.singles.take(rows, axis=0), bags, self.labels[rows])
+
+
+def rows_of_table(table: pa.Table, fields: Sequence[Field]) -> Rows:
+    """Rows from a part's columns."""
+    names = [field.name for field in fields if field.kind != "multi_valued"]
+    singles = np.empty((table.num_rows, len(names)), dtype=np.int32)
+    for index, name in enumerate(names):
+        singles[:, index] = column_values(table[name])
+    bags = tuple(
+        _bags(table[field.name].combine_chunks())
+        for field in fields
+        if field.kind == "multi_valued"
+    )
+    return Rows(singles, bags, column_values(table[LABEL]))
+
+
+def _bags(column: pa.Array) -> Bags:
+    offsets = column.offsets.to_numpy().astype(np.int64)
+    values = column.values.to_numpy()[offsets[0] : offsets[-1]]
+    return Bags(values, offsets - offsets[0])
+
+
+def concatenate(pieces: Sequence[Rows]) -> Rows:
+    """Rows one after the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    bags = tuple(_concatenate_bags(group) for group in zip(*(p.bags for p in pieces), strict=True))
+    return Rows(
+        np.concatenate([piece.singles for piece in pieces]),
+        bags,
+        np.concatenate([piece.labels for piece in pieces]),
+    )
+
+
+def _concatenate_bags(group: Sequence[Bags]) -> Bags:
+    starts = np.cumsum([0, *(len(bags.values) for bags in group)])
+    shifted = [bags.offsets[1:] + start for bags, start in zip(group, starts[:-1], strict=True)]
+    offsets = np.concatenate([np.zeros(1, np.int64), *shifted])
+    return Bags(np.concatenate([bags.values for bags in group]), offsets)
+
+
+def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
+    """A batch of all ``rows``; its features' keys are the fields in the manifest's order.
+
+    Args:
+        rows: the batch's rows.
+        weights: (rows,) float32.
+        fields: the manifest's.
+    """
+    count = len(rows.labels)
+    singles = rows.singles.T
+    lengths = np.ones((len(fields), count), dtype=np.int32)
+    if not rows.bags:
+        values = singles.astype(ID_TYPE, order="C").reshape(-1)
+        length_per_key = [count] * len(fields)
+    else:
+        pieces, next_single, next_bag = [], 0, 0
+        for index, field in enumerate(fields):
+            if field.kind == "multi_valued":
+                bags = rows.bags[next_bag]
+                lengths[index] = np.diff(bags.offsets)
+                pieces.append(bags.values)
+                next_bag += 1
+            else:
+                pieces.append(singles[next_single])
+                next_single += 1
+        values = np.concatenate(pieces, dtype=ID_TYPE)
+        length_per_key = [len(piece) for piece in pieces]
+    features = KeyedJaggedTensor(
+        keys=[field.name for field in fields],
+        values=torch.from_numpy(values),
+        lengths=torch.from_numpy(lengths.reshape(-1)),
+        stride=count,
+        length_per_key=length_per_key,
+    ).sync()
+    return Batch(features, torch.from_numpy(rows.labels), torch.from_numpy(weights))
