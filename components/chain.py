@@ -1,0 +1,186 @@
+"""Runs the stages in order through TorchX: prepare, train, evaluate.
+
+    python -m components.chain --spec specs/demo.toml --scheduler local_cwd -- train.epochs=2
+
+A stage starts when the one before it has succeeded, and says so and returns at once when nothing
+that it reads has changed. So the same command, given again, goes on where a failed or interrupted
+chain stopped. Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted (143 by SIGTERM).
+"""
+
+import argparse
+import re
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from torchx.runner import Runner, get_runner
+from torchx.runner.config import apply as apply_torchxconfig
+from torchx.runner.config import load_sections
+from torchx.schedulers import get_scheduler_factories
+from torchx.specs import AppState, AppStatus, CfgVal, InvalidRunConfigException, Role
+from torchx.specs.api import is_started
+from torchx.util.types import to_dict
+
+from components.stage_log import StageLog, whole_lines
+
+STAGES = ("prepare", "train", "evaluate")
+# Where local schedulers keep logs unless .torchxconfig or --cfg says otherwise: their own default
+# is a temporary directory that is gone when the chain ends.
+LOG_DIR = "runs/.torchx"
+POLL_S = 1.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM came. No ``Exception``, so that nobody's ``except Exception`` keeps it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the chain and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    # The stages run with the python and the torchrun of this interpreter's environment.
+    paths = [str(Path(sys.executable).parent)]
+    defaults = load_sections(prefix="component")
+    with get_runner(component_defaults=defaults, extra_paths=paths) as runner:
+        try:
+            cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
+            for stage in STAGES:
+                runner.dryrun_component(*_request(stage, options), cfg=cfg)
+        except (InvalidRunConfigException, KeyError, ValueError) as error:
+            print(f"error: {error.args[0]}", file=sys.stderr)
+            return 2
+        _raise_on_signals()
+        try:
+            for stage in STAGES:
+                code = _run_stage(runner, stage, options, cfg)
+                if code != 0:
+                    break
+        except Interrupted as interruption:
+            code = interruption.exit_code
+    if code != 0:
+        command = shlex.join(["python", "-m", "components.chain", *arguments])
+        print(f"   to go on: {command}", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m components.chain",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--spec", required=True, help="path of the experiment spec")
+    parser.add_argument(
+        "--scheduler",
+        required=True,
+        choices=sorted(get_scheduler_factories()),
+        help="the TorchX scheduler that runs the stages",
+        metavar="NAME",
+    )
+    parser.add_argument(
+        "--cfg", default="", metavar="K=V,...", help="its options; `torchx runopts` lists them"
+    )
+    parser.add_argument(
+        "-j",
+        metavar="NxP",
+        help="nodes x processes a node of the training (default: .torchxconfig's, or 1x2)",
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="after --: replaces a value of the spec by its dotted path, for every stage",
+    )
+    return parser
+
+
+def _request(stage: str, options: argparse.Namespace) -> tuple[str, list[str], str]:
+    """The component, its arguments and the scheduler."""
+    processes = ["-j", options.j] if stage == "train" and options.j else []
+    arguments = ["--spec", options.spec, *processes, "--", *options.overrides]
+    return f"mep.{stage}", arguments, options.scheduler
+
+
+def _scheduler_cfg(runner: Runner, scheduler: str, text: str) -> dict[str, CfgVal]:
+    """The scheduler's options: the command line's, then .torchxconfig's, then the chain's."""
+    known = runner.scheduler_run_opts(scheduler)
+    names = [name for name, _ in known]
+    unknown = sorted(to_dict(text).keys() - set(names))
+    if unknown:
+        raise ValueError(f"--cfg: {scheduler} has no option {unknown[0]!r}; it has: {names}")
+    cfg: dict[str, CfgVal] = known.cfg_from_str(text)
+    apply_torchxconfig(scheduler, cfg)
+    if "log_dir" in names:
+        cfg.setdefault("log_dir", LOG_DIR)
+    return cfg
+
+
+def _run_stage(
+    runner: Runner, stage: str, options: argparse.Namespace, cfg: Mapping[str, CfgVal]
+) -> int:
+    """Launches a stage, shows its log until it ends and returns an exit code.
+
+    Raises:
+        Interrupted: after cancelling the stage.
+    """
+    began = time.monotonic()
+    handle = runner.run_component(*_request(stage, options), cfg=cfg)
+    try:
+        role = runner.describe(handle).roles[0]
+        print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
+        log = StageLog(under_torchrun=_launcher(role) != role.entrypoint)
+        status = _follow(runner, handle, role, log)
+    except Interrupted as interruption:
+        # A second signal must not break into the cancelling and leave processes behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        runner.cancel(handle)
+        print(f"== {stage}: cancelled on {interruption}", file=sys.stderr)
+        raise
+    seconds = f"{time.monotonic() - began:.0f} s"
+    if status is not None and status.state == AppState.SUCCEEDED:
+        print(f"== {stage}: done in {seconds}", flush=True)
+        return 0
+    for line in log.explanation():
+        print(line, file=sys.stderr)
+    place = status.ui_url.removeprefix("file://") if status and status.ui_url else handle
+    print(f"== {stage}: failed after {seconds}; its whole log: {place}", file=sys.stderr)
+    return 2 if log.found_bad_input else 1
+
+
+def _launcher(role: Role) -> str:
+    """``torchrun 1x2`` or the plain entry point, read from what TorchX was asked to run."""
+    processes = re.search(r"torchrun .*--nproc_per_node (\d+)", " ".join(role.args))
+    return f"torchrun {role.num_replicas}x{processes[1]}" if processes else role.entrypoint
+
+
+def _follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus | None:
+    """Shows the log of the role's first node as it grows; returns the app's last status."""
+    status = runner.status(handle)
+    while status is not None and not is_started(status.state):
+        time.sleep(POLL_S)
+        status = runner.status(handle)
+    for line in whole_lines(runner.log_lines(handle, role.name, should_tail=True)):
+        log.show(line)
+    return runner.wait(handle, wait_interval=POLL_S)
+
+
+def _raise_on_signals() -> None:
+    """Turns SIGINT and SIGTERM into ``Interrupted``, in place of TorchX's own handlers."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
