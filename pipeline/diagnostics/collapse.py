@@ -1,0 +1,185 @@
+"""How far each field's embeddings have collapsed: each set alone, all together, and set to set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.diagnostics.spectrum import (
+    dimensions_for,
+    effective_rank,
+    gram_side_by_side,
+    information_abundance,
+    participation_ratio,
+    singular_values,
+)
+
+# The energy that a verdict counts dimensions for.
+VERDICT_ENERGY = 0.95
+
+# A direction whose singular value is below this share of its set's largest does not count to the
+# set's column space. The inverse root of a Gram matrix multiplies its error of about 1e-15 by
+# 1 / (s s'), so cosines of principal angles are good to 1e-7; a weaker direction is rounding.
+SUBSPACE_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """The measures of one matrix (see ``pipeline.diagnostics.spectrum``).
+
+    Attributes:
+        singular_values: one a column, descending, over the largest; zeros for the zero matrix.
+    """
+
+    information_abundance: float
+    effective_rank: float
+    participation_ratio: float
+    singular_values: tuple[float, ...]
+
+    @property
+    def dimensions(self) -> int:
+        """The matrix's columns."""
+        return len(self.singular_values)
+
+    def dimensions_for(self, share: float) -> int:
+        """The fewest dimensions that carry ``share`` of the energy."""
+        return dimensions_for(torch.tensor(self.singular_values, dtype=torch.float64), share)
+
+
+@dataclass(frozen=True)
+class FieldCollapse:
+    """One field's embeddings.
+
+    Attributes:
+        name: the field.
+        cardinality: rows of its tables.
+        sets: each set's own spectrum.
+        together: of all sets side by side, (cardinality, sum of the sets' columns).
+        diversity: 1 - the mean cosine of the principal angles between two sets' column spaces,
+            averaged over pairs of sets (paper, Section 5.3): 0 where they are the same space, as
+            they must be in a field of no more rows than columns. None with a single set.
+    """
+
+    name: str
+    cardinality: int
+    sets: tuple[Spectrum, ...]
+    together: Spectrum
+    diversity: float | None
+
+    @property
+    def possible_dimensions(self) -> int:
+        """What the rank can be at the most: no more than rows, no more than columns."""
+        return min(self.cardinality, self.together.dimensions)
+
+    @property
+    def used_share(self) -> float:
+        """The dimensions that carry 95 % of the energy, as a share of the possible ones."""
+        return self.together.dimensions_for(VERDICT_ENERGY) / self.possible_dimensions
+
+    @property
+    def verdict(self) -> str:
+        """One plain sentence, such as "3 of 10 dimensions carry 95 % of the energy"."""
+        used, columns = self.together.dimensions_for(VERDICT_ENERGY), self.together.dimensions
+        if used == 0:
+            return f"all {columns} dimensions are zero"
+        verb = "carries" if used == 1 else "carry"
+        sentence = f"{used} of {columns} dimensions {verb} {VERDICT_ENERGY:.0%} of the energy"
+        sentence = sentence.replace("%", " %")
+        if self.cardinality < columns:
+            return f"{sentence}; {self.cardinality} rows allow {self.cardinality} at the most"
+        return sentence
+
+
+def analyse_field(name: str, sets: Sequence[Tensor]) -> FieldCollapse:
+    """Measures a field from the matrices of its sets, in one pass over their rows.
+
+    Args:
+        name: the field.
+        sets: the logical matrices (cardinality, K_m), without padding columns.
+    """
+    widths = [matrix.shape[1] for matrix in sets]
+    return from_gram(name, len(sets[0]), gram_side_by_side(sets), widths)
+
+
+def from_gram(name: str, cardinality: int, gram: Tensor, widths: Sequence[int]) -> FieldCollapse:
+    """Measures a field from the Gram matrix of its sets side by side.
+
+    Gram matrices of row shards add up, so a sharded table needs one all-reduce of (K, K).
+
+    Args:
+        name: the field.
+        cardinality: rows of its tables.
+        gram: (K, K) float64, K the sum of ``widths``.
+        widths: the columns of each set.
+    """
+    gram = gram.cpu()
+    rows_of_blocks = [row.split(list(widths), dim=1) for row in gram.split(list(widths))]
+    return FieldCollapse(
+        name=name,
+        cardinality=cardinality,
+        sets=tuple(_measure(rows_of_blocks[m][m]) for m in range(len(widths))),
+        together=_measure(gram),
+        diversity=_diversity(rows_of_blocks) if len(widths) > 1 else None,
+    )
+
+
+def summarise(fields: Sequence[FieldCollapse]) -> dict[str, Any]:
+    """The figures of all fields, ready for JSON.
+
+    Returns:
+        ``information_abundance``: by field, of all sets side by side (``all``) and of each set
+        (``sets``), and ``mean``, over fields, of ``all``. ``cardinality`` by field. With several
+        sets also ``diversity``: by field and its ``mean``.
+    """
+    abundances = {
+        field.name: {
+            "all": field.together.information_abundance,
+            "sets": [one.information_abundance for one in field.sets],
+        }
+        for field in fields
+    }
+    mean = fmean(field.together.information_abundance for field in fields)
+    summary: dict[str, Any] = {
+        "information_abundance": {"fields": abundances, "mean": mean},
+        "cardinality": {field.name: field.cardinality for field in fields},
+    }
+    diversity = {field.name: field.diversity for field in fields if field.diversity is not None}
+    if diversity:
+        summary["diversity"] = {"fields": diversity, "mean": fmean(diversity.values())}
+    return summary
+
+
+def _measure(gram: Tensor) -> Spectrum:
+    values = singular_values(gram)
+    normalised = values / values[0] if values[0] > 0 else values
+    return Spectrum(
+        information_abundance=information_abundance(values),
+        effective_rank=effective_rank(values),
+        participation_ratio=participation_ratio(values),
+        singular_values=tuple(normalised.tolist()),
+    )
+
+
+def _diversity(blocks: Sequence[Sequence[Tensor]]) -> float:
+    """The mean over pairs of sets of 1 - the mean cosine of their principal angles."""
+    roots = [_inverse_root(blocks[m][m]) for m in range(len(blocks))]
+    pairs = combinations(range(len(blocks)), 2)
+    return fmean(1 - _mean_cosine(roots[m].T @ blocks[m][n] @ roots[n]) for m, n in pairs)
+
+
+def _inverse_root(gram: Tensor) -> Tensor:
+    """W (K, rank) such that ``E W`` is an orthonormal basis of E's column space."""
+    values, vectors = torch.linalg.eigh(gram)
+    kept = values > SUBSPACE_FLOOR**2 * values[-1].clamp(min=0)
+    return vectors[:, kept] / values[kept].sqrt()
+
+
+def _mean_cosine(overlap: Tensor) -> float:
+    """The mean cosine, from ``U^T U'`` (rank, rank')."""
+    if 0 in overlap.shape:
+        return 1.0  # A set that is the zero matrix adds no direction to another.
+    return float(torch.linalg.svdvals(overlap).clamp(max=1).mean())
