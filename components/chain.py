@@ -11,6 +11,7 @@ import argparse
 import re
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,10 @@ LOG_DIR = "runs/.torchx"
 POLL_S = 1.0
 
 
+class BadRequestError(Exception):
+    """What was asked of the scheduler cannot be; nothing was launched."""
+
+
 class Interrupted(KeyboardInterrupt):
     """SIGINT or SIGTERM came. No ``Exception``, so that nobody's ``except Exception`` keeps it."""
 
@@ -50,24 +55,42 @@ def main(arguments: Sequence[str]) -> int:
     defaults = load_sections(prefix="component")
     with get_runner(component_defaults=defaults, extra_paths=paths) as runner:
         try:
-            cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
-            for stage in STAGES:
-                runner.dryrun_component(*_request(stage, options), cfg=cfg)
-        except (InvalidRunConfigException, KeyError, ValueError) as error:
-            print(f"error: {error.args[0]}", file=sys.stderr)
+            cfg = _checked_cfg(runner, options)
+            code = _run_stages(runner, options, cfg)
+        except BadRequestError as error:
+            print(f"error: {error}", file=sys.stderr)
             return 2
-        _raise_on_signals()
-        try:
-            for stage in STAGES:
-                code = _run_stage(runner, stage, options, cfg)
-                if code != 0:
-                    break
         except Interrupted as interruption:
             code = interruption.exit_code
     if code != 0:
         command = shlex.join(["python", "-m", "components.chain", *arguments])
         print(f"   to go on: {command}", file=sys.stderr)
     return code
+
+
+def _checked_cfg(runner: Runner, options: argparse.Namespace) -> dict[str, CfgVal]:
+    """The scheduler's options, after a dry run of every stage: nothing wrong is found halfway.
+
+    Raises:
+        BadRequestError: an option, an argument or a client package is wrong or missing.
+    """
+    try:
+        cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
+        _raise_on_signals()
+        for stage in STAGES:
+            runner.dryrun_component(*_request(stage, options), cfg=cfg)
+    except (InvalidRunConfigException, KeyError, ModuleNotFoundError, ValueError) as error:
+        raise BadRequestError(error.args[0]) from None
+    return cfg
+
+
+def _run_stages(runner: Runner, options: argparse.Namespace, cfg: Mapping[str, CfgVal]) -> int:
+    """Runs the stages up to the first failure; returns an exit code."""
+    for stage in STAGES:
+        code = _run_stage(runner, stage, options, cfg)
+        if code != 0:
+            return code
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,7 +154,13 @@ def _run_stage(
         Interrupted: after cancelling the stage.
     """
     began = time.monotonic()
-    handle = runner.run_component(*_request(stage, options), cfg=cfg)
+    try:
+        handle = runner.run_component(*_request(stage, options), cfg=cfg)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(
+            f"error: {options.scheduler} did not take the {stage} stage: {error}", file=sys.stderr
+        )
+        return 2
     try:
         role = runner.describe(handle).roles[0]
         print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
