@@ -41,17 +41,19 @@ def test_lines_are_the_same_wherever_the_log_is_cut(text: str, cuts: list[int]) 
     assert list(whole_lines(pieces)) == (expected if expected[-1] else expected[:-1])
 
 
-def test_rank_0_speaks_plainly_and_the_others_under_their_rank(capsys) -> None:
+def test_rank_0_speaks_plainly_and_the_others_under_their_rank(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     show_all("[0]:epoch 1\n[0]:\n[1]:slow disk\ntorchrun: a warning\n")
     assert capsys.readouterr().out == "epoch 1\n\n[1] slow disk\n"
 
 
-def test_a_stage_without_torchrun_is_shown_as_it_is(capsys) -> None:
+def test_a_stage_without_torchrun_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     show_all("[1]: one\ntwo\n", under_torchrun=False)
     assert capsys.readouterr().out == "[1]: one\ntwo\n"
 
 
-def test_bad_input_on_every_rank_is_one_line_on_stderr(capsys) -> None:
+def test_bad_input_on_every_rank_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     log = show_all(BAD_INPUT)
     assert log.found_bad_input
     assert log.explanation() == []

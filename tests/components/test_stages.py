@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torchx.components.component_test_base import ComponentTestCase
@@ -31,7 +32,7 @@ def signal_handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def dry_run(stage: str, arguments: list[str], scheduler: str, **cfg: str):
+def dry_run(stage: str, arguments: list[str], scheduler: str, **cfg: str) -> Any:
     """What TorchX would hand to the scheduler."""
     with get_runner() as runner:
         return runner.dryrun_component(f"mep.{stage}", arguments, scheduler, cfg=cfg).request
