@@ -1,0 +1,1 @@
+"""Ranks, the sharding plan, and the sharding of a model that knows nothing of either."""

@@ -1,0 +1,72 @@
+"""The process group and device of one rank, under torchrun or alone."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+
+from pipeline.console import InputError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One rank's place in the job.
+
+    Attributes:
+        rank: 0 to world_size - 1. Rank 0 writes and talks.
+        world_size: the number of processes.
+        local_world_size: those on this node.
+        device: where this rank computes.
+        reason: why that device, for the log.
+    """
+
+    rank: int
+    world_size: int
+    local_world_size: int
+    device: torch.device
+    reason: str
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this rank writes files and talks to the person."""
+        return self.rank == 0
+
+
+@contextmanager
+def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
+    """Joins the process group that torchrun described, or makes one of a single process.
+
+    gloo serves CPU, and NCCL serves CUDA (with gloo beside it for tensors on the CPU).
+
+    Raises:
+        InputError: CUDA was asked for and there is none.
+    """
+    device, reason = _choose_device(choice)
+    backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if "RANK" in os.environ:
+        dist.init_process_group(backend)
+    else:
+        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        world_size = dist.get_world_size()
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
+        yield Runtime(dist.get_rank(), world_size, local, device, reason)
+    finally:
+        dist.destroy_process_group()
+
+
+def _choose_device(choice: str) -> tuple[torch.device, str]:
+    available = torch.cuda.is_available()
+    if choice == "cuda" and not available:
+        raise InputError("train.device = 'cuda': torch finds no CUDA device; use 'auto' or 'cpu'")
+    if choice == "cpu" or not available:
+        reason = "asked for" if choice == "cpu" else "torch finds no CUDA device"
+        return torch.device("cpu"), reason
+    local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    return torch.device("cuda", local_rank), torch.cuda.get_device_name(local_rank)

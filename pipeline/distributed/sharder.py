@@ -1,0 +1,74 @@
+"""Which sharding types and kernels the tables may have, by device and optimizer."""
+
+from typing import Any
+
+import torch
+from fbgemm_gpu.split_embedding_configs import EmbOptimType
+from torchrec.distributed.embeddingbag import EmbeddingBagCollectionSharder
+from torchrec.distributed.types import ShardingType
+
+from pipeline.console import InputError
+from pipeline.spec import EmbeddingOptimizerSpec, Spec
+
+_FUSED = {
+    "sgd": EmbOptimType.EXACT_SGD,
+    "adagrad": EmbOptimType.EXACT_ADAGRAD,
+    "rowwise_adagrad": EmbOptimType.EXACT_ROWWISE_ADAGRAD,
+    "adam": EmbOptimType.ADAM,
+}
+# FBGEMM's CPU kernels, and torch's optimizers for replicated tables.
+_FUSED_ON_CPU = {"sgd", "adagrad", "rowwise_adagrad"}
+_REPLICATED = {"sgd", "adagrad", "adam"}
+# The types that every device trains. torchrec does not offer the row-wise ones on CPU of itself,
+# though they train correctly over gloo.
+SHARDED_TYPES = ("table_wise", "column_wise", "row_wise", "table_row_wise")
+
+
+class TableSharder(EmbeddingBagCollectionSharder):
+    """Offers the planner just the sharding types that the spec and the device allow."""
+
+    def __init__(self, types: tuple[str, ...], fused_params: dict[str, Any]) -> None:
+        super().__init__(fused_params=fused_params)
+        self._types = list(types)
+
+    def sharding_types(self, compute_device_type: str) -> list[str]:
+        """The allowed types, the same for every table."""
+        return self._types
+
+
+def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
+    """The sharding types that ``sharding.type`` and the embedding optimizer leave open.
+
+    Raises:
+        InputError: the optimizer has no kernel for that sharding on that device.
+    """
+    optimizer, wanted = spec.embedding_optimizer.name, spec.sharding.type
+    fused = device.type == "cuda" or optimizer in _FUSED_ON_CPU
+    if wanted == "auto":
+        return SHARDED_TYPES if fused else (ShardingType.DATA_PARALLEL.value,)
+    if wanted == "data_parallel" and optimizer not in _REPLICATED:
+        raise InputError(
+            f"embedding_optimizer.name = {optimizer!r} needs sharded tables: "
+            "set sharding.type to 'auto', or use sgd, adagrad or adam"
+        )
+    if wanted != "data_parallel" and not fused:
+        raise InputError(
+            f"embedding_optimizer.name = {optimizer!r} with sharding.type = {wanted!r}: FBGEMM has "
+            "no such kernel on CPU; use sharding.type = 'data_parallel', or one of "
+            f"{', '.join(sorted(_FUSED_ON_CPU))}"
+        )
+    return (wanted,)
+
+
+def make_sharder(spec: Spec, device: torch.device) -> TableSharder:
+    """The sharder of the model's tables, with the optimizer fused into their backward pass."""
+    return TableSharder(allowed_types(spec, device), _fused_params(spec.embedding_optimizer))
+
+
+def _fused_params(optimizer: EmbeddingOptimizerSpec) -> dict[str, Any]:
+    return {
+        "optimizer": _FUSED[optimizer.name],
+        "learning_rate": optimizer.learning_rate,
+        "eps": optimizer.eps,
+        "weight_decay": optimizer.weight_decay,
+    }

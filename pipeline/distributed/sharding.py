@@ -1,0 +1,128 @@
+"""Shards a model from outside: plan, DistributedModelParallel, starting values."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed._shard.sharded_tensor import ShardedTensor
+from torch.distributed.nn.functional import all_reduce
+from torchrec.distributed.model_parallel import DistributedModelParallel
+from torchrec.distributed.planner import EmbeddingShardingPlanner, Topology
+from torchrec.distributed.planner.stats import NoopEmbeddingStats
+from torchrec.distributed.types import EmbeddingModuleShardingPlan, ShardingPlan
+
+from pipeline.distributed.runtime import Runtime
+from pipeline.distributed.sharder import make_sharder
+from pipeline.model.initialization import TableInitializer
+from pipeline.model.layers import SetBatchNorm
+from pipeline.model.multi_embedding import ClickTask
+from pipeline.model.tables import Table
+from pipeline.spec import Spec
+
+# Where the tables' weights stand in the state of a sharded ClickTask.
+TABLE_KEY = "model.embedding_sets.collection.embedding_bags.{}.weight"
+
+
+@dataclass(frozen=True)
+class ShardedModel:
+    """A click task spread over ranks, and the plan that it follows."""
+
+    module: DistributedModelParallel
+    plan: ShardingPlan
+    tables: tuple[Table, ...]
+
+
+def shard_model(task: ClickTask, spec: Spec, runtime: Runtime) -> ShardedModel:
+    """Plans, shards and initialises ``task``, whose tables are on the meta device.
+
+    The plan is made on rank 0 and sent to the others. The ranks must have built ``task`` from the
+    same seed; DistributedDataParallel sends rank 0's dense parameters to all.
+    """
+    sharder = make_sharder(spec, runtime.device)
+    planner = EmbeddingShardingPlanner(
+        topology=Topology(
+            world_size=runtime.world_size,
+            local_world_size=runtime.local_world_size,
+            compute_device=runtime.device.type,
+        ),
+        batch_size=-(-spec.train.batch_size // runtime.world_size),
+        stats=NoopEmbeddingStats(),
+    )
+    plan = planner.collective_plan(task, [sharder], dist.GroupMember.WORLD)
+    tables = task.model.embedding_sets.tables
+    for layer in synchronized_layers(task):
+        layer.average = _average_over_ranks
+    module = DistributedModelParallel(task, device=runtime.device, plan=plan, sharders=[sharder])
+    initializer = TableInitializer(spec.model, _total_rows(tables), spec.run.seed)
+    initialize_tables(module, tables, initializer)
+    return ShardedModel(module, plan, tables)
+
+
+def synchronized_layers(module: nn.Module) -> Iterator[SetBatchNorm]:
+    """The normalisation layers whose statistics are to be the global batch's."""
+    for layer in module.modules():
+        if isinstance(layer, SetBatchNorm) and layer.synchronized:
+            yield layer
+
+
+def _average_over_ranks(statistics: torch.Tensor) -> torch.Tensor:
+    return all_reduce(statistics / dist.get_world_size())
+
+
+def _total_rows(tables: tuple[Table, ...]) -> int:
+    """Rows of all fields together, each field once."""
+    return sum({table.field.name: table.rows for table in tables}.values())
+
+
+@torch.no_grad()
+def initialize_tables(
+    module: nn.Module, tables: tuple[Table, ...], initializer: TableInitializer
+) -> None:
+    """Writes the starting values into this rank's part of every table."""
+    state = module.state_dict()
+    for table in tables:
+        for weight, rows, columns in local_parts(state[TABLE_KEY.format(table.name)]):
+            weight.copy_(initializer.rows(table, rows.start, rows.stop)[:, columns])
+
+
+def local_parts(weight: torch.Tensor) -> Iterator[tuple[torch.Tensor, slice, slice]]:
+    """The parts of a table that this rank holds, each with its rows and columns."""
+    if not isinstance(weight, ShardedTensor):
+        yield weight, slice(0, weight.shape[0]), slice(0, weight.shape[1])
+        return
+    for shard in weight.local_shards():
+        (row, column), (rows, columns) = shard.metadata.shard_offsets, shard.metadata.shard_sizes
+        yield shard.tensor, slice(row, row + rows), slice(column, column + columns)
+
+
+@torch.no_grad()
+def average_batch_statistics(module: nn.Module) -> None:
+    """Gives every rank the mean of the ranks' running statistics.
+
+    Each rank's BatchNorm has seen its own rows only. The mean is what a checkpoint keeps and
+    evaluation uses, on any number of ranks.
+    """
+    for layer in module.modules():
+        if isinstance(layer, SetBatchNorm):
+            for statistic in (layer.running_mean, layer.running_var):
+                dist.all_reduce(statistic)
+                statistic /= dist.get_world_size()
+
+
+def describe_plan(plan: ShardingPlan, tables: tuple[Table, ...]) -> str:
+    """The plan as text, a line a table: rows, columns, sharding type, kernel, ranks."""
+    placed: dict[str, str] = {}
+    for module_plan in plan.plan.values():
+        assert isinstance(module_plan, EmbeddingModuleShardingPlan)
+        for name, parameter in module_plan.items():
+            ranks = ",".join(str(rank) for rank in parameter.ranks or [])
+            placed[name] = f"{parameter.sharding_type:<16} {parameter.compute_kernel:<8} {ranks}"
+    width = max(len(table.name) for table in tables)
+    lines = [f"{'table':<{width}} {'rows':>12} {'columns':>8} {'sharding':<16} {'kernel':<8} ranks"]
+    lines += [
+        f"{table.name:<{width}} {table.rows:>12,} {table.physical_columns:>8} {placed[table.name]}"
+        for table in tables
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,96 @@
+"""Embedding sets: every field's M independent embeddings, looked up in one go.
+
+One ``EmbeddingBagCollection`` holds the tables of all groups, so that a sharded model has one
+exchange of ids, one fused lookup and one exchange of embeddings a step.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torchrec.modules.embedding_configs import EmbeddingBagConfig, PoolingType
+from torchrec.modules.embedding_modules import (
+    EmbeddingBagCollection,
+    get_embedding_names_by_table,
+)
+from torchrec.sparse.jagged_tensor import KeyedJaggedTensor, KeyedTensor
+
+from pipeline.data.manifest import Field
+from pipeline.model.tables import Table, layout_tables
+from pipeline.spec import ModelSpec
+
+_POOLING = {"sum": PoolingType.SUM, "mean": PoolingType.MEAN}
+
+
+class EmbeddingSets(nn.Module):
+    """Looks up every set's embedding of every field (the paper, Section 5).
+
+    ids, a KeyedJaggedTensor of F fields and B rows -> for each group a tensor (M, B, F, K).
+
+    Args:
+        fields: in the model's order.
+        spec: its groups and its storage.
+        device: where the tables stand until they are sharded; ``meta`` for those that do not fit.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], spec: ModelSpec, device: torch.device | None = None
+    ) -> None:
+        super().__init__()
+        groups = spec.resolved_groups
+        self.tables = layout_tables(fields, groups, spec.tables)
+        configs = [_config(table) for table in self.tables]
+        self.collection = EmbeddingBagCollection(tables=configs, device=device)
+        # A field's one table gives the key "field"; several give "field@table".
+        names = [name for of_table in get_embedding_names_by_table(configs) for name in of_table]
+        self.arrange = _Arrangement(names, self.tables, len(fields), len(groups))
+
+    def forward(self, features: KeyedJaggedTensor) -> list[torch.Tensor]:
+        """Embeddings by group, each (M, B, F, K)."""
+        return self.arrange(self.collection(features))
+
+
+def _config(table: Table) -> EmbeddingBagConfig:
+    return EmbeddingBagConfig(
+        name=table.name,
+        feature_names=[table.field.name],
+        num_embeddings=table.rows,
+        embedding_dim=table.physical_columns,
+        pooling=_POOLING[table.field.pooling],
+    )
+
+
+class _Arrangement(nn.Module):
+    """Pooled embeddings side by side, as the collection gives them -> (M, B, F, K) by group.
+
+    A module of its own, and not a function, so that TorchRec's train pipeline, which traces what
+    contains a sharded module, leaves it alone.
+    """
+
+    def __init__(
+        self, names: Sequence[str], tables: Sequence[Table], fields: int, groups: int
+    ) -> None:
+        super().__init__()
+        self._names = list(names)
+        self._fields = fields
+        self._groups = [[t for t in tables if t.group == group] for group in range(groups)]
+
+    def forward(self, pooled: KeyedTensor) -> list[torch.Tensor]:
+        values = pooled.values()
+        if list(pooled.keys()) != self._names:
+            # A sharded collection orders its output by sharding type.
+            values = torch.cat([pooled[name] for name in self._names], dim=1)
+        widths = [sum(t.physical_columns for t in tables) for tables in self._groups]
+        blocks = values.split(widths, dim=1)
+        return [
+            self._sets(block, tables) for block, tables in zip(blocks, self._groups, strict=True)
+        ]
+
+    def _sets(self, block: torch.Tensor, tables: Sequence[Table]) -> torch.Tensor:
+        """One group's columns -> (M, B, F, K); a packed table holds M sets, a separate one 1."""
+        table = tables[0]
+        stored = block.unflatten(1, (-1, self._fields, table.physical_columns))
+        sets = stored[..., : table.columns].unflatten(3, (table.sets, table.embedding_dim))
+        # (B, tables of a field, F, sets of a table, K); one of the two set dimensions is 1.
+        arranged = sets.permute(1, 3, 0, 2, 4)
+        return arranged.flatten(0, 1).contiguous()

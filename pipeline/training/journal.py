@@ -1,0 +1,53 @@
+"""What a training leaves to read: a line of JSON and TensorBoard points for every log point."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from pipeline.training.run_directory import RunDirectory, write_whole
+
+
+class Journal:
+    """Writes ``metrics.jsonl`` and ``tensorboard/`` of a run, from ``step`` on.
+
+    Points after ``step`` come from a run that was killed later than its last checkpoint; they are
+    dropped, since those steps are about to be taken again.
+    """
+
+    def __init__(self, directory: RunDirectory, step: int) -> None:
+        _drop_after(directory.journal_file, step)
+        self._file = directory.journal_file.open("a", encoding="utf-8")
+        self._writer = SummaryWriter(str(directory.tensorboard), purge_step=step + 1)
+
+    def text(self, name: str, content: str) -> None:
+        """A preformatted text for TensorBoard's text tab."""
+        self._writer.add_text(name, "\n".join(f"    {line}" for line in content.splitlines()), 0)
+
+    def write(self, kind: str, step: int, epoch: int, values: dict[str, Any]) -> None:
+        """One log point: a line of the file, and a TensorBoard scalar ``kind/name`` a number."""
+        line = {"kind": kind, "step": step, "epoch": epoch, **values}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            self._writer.add_scalar(f"{kind}/{name}", value, step)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Flushes and closes both."""
+        self._file.close()
+        self._writer.close()
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The log points of a run, in order. A line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _drop_after(path: Path, step: int) -> None:
+    kept = [point for point in read_journal(path) if point["step"] <= step]
+    write_whole(path, "".join(json.dumps(point) + "\n" for point in kept))

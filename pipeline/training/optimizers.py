@@ -1,0 +1,67 @@
+"""The optimizers of a sharded model: one for the embedding tables, one for everything else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torchrec.distributed.model_parallel import DistributedModelParallel
+from torchrec.optim.keyed import CombinedOptimizer, KeyedOptimizer, KeyedOptimizerWrapper
+from torchrec.optim.optimizers import in_backward_optimizer_filter
+
+from pipeline.spec import DenseOptimizerSpec, EmbeddingOptimizerSpec, Spec
+
+_TABLES = ".embedding_sets."
+Build = Callable[[Sequence[torch.Tensor]], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class Optimizers:
+    """Both optimizers of a model.
+
+    Attributes:
+        combined: steps both; fused tables have stepped in the backward pass already.
+        embedding: the tables' optimizer.
+        dense: that of all other parameters.
+        semantics: ``dense`` when every row of every table moves at every step, ``sparse`` when
+            only the rows of the batch do. Information abundance is not comparable between them.
+    """
+
+    combined: CombinedOptimizer
+    embedding: KeyedOptimizer
+    dense: KeyedOptimizer
+    semantics: Literal["dense", "sparse"]
+
+
+def build_optimizers(module: DistributedModelParallel, spec: Spec) -> Optimizers:
+    """The optimizers that the spec names, for a module that is sharded already."""
+    parameters = dict(in_backward_optimizer_filter(module.named_parameters()))
+    replicated = {name: value for name, value in parameters.items() if _TABLES in name}
+    rest = {name: value for name, value in parameters.items() if _TABLES not in name}
+    dense = KeyedOptimizerWrapper(rest, _dense_builder(spec.dense_optimizer))
+    embedding: KeyedOptimizer = module.fused_optimizer
+    if replicated:
+        embedding = KeyedOptimizerWrapper(replicated, _table_builder(spec.embedding_optimizer))
+    combined = CombinedOptimizer([("embedding", embedding), ("dense", dense)])
+    return Optimizers(combined, embedding, dense, "dense" if replicated else "sparse")
+
+
+def _dense_builder(spec: DenseOptimizerSpec) -> Build:
+    settings: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    builders: dict[str, Build] = {
+        "adam": lambda parameters: torch.optim.Adam(parameters, fused=True, **settings),
+        "adamw": lambda parameters: torch.optim.AdamW(parameters, fused=True, **settings),
+        "sgd": lambda parameters: torch.optim.SGD(parameters, fused=True, **settings),
+    }
+    return builders[spec.name]
+
+
+def _table_builder(spec: EmbeddingOptimizerSpec) -> Build:
+    """For replicated tables: torch's own optimizers, which move every row at every step."""
+    settings: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    builders: dict[str, Build] = {
+        "adam": lambda tables: torch.optim.Adam(tables, fused=True, eps=spec.eps, **settings),
+        "adagrad": lambda tables: torch.optim.Adagrad(tables, fused=True, eps=spec.eps, **settings),
+        "sgd": lambda tables: torch.optim.SGD(tables, fused=True, **settings),
+    }
+    return builders[spec.name]

@@ -1,0 +1,75 @@
+"""Predictions over a whole split, from all ranks to rank 0."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torchrec.distributed.model_parallel import DistributedModelParallel
+from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
+
+from pipeline.console import progress
+from pipeline.data.batch import Batch
+from pipeline.data.loader import Loader
+from pipeline.distributed.runtime import Runtime
+from pipeline.metrics.auc import auc
+from pipeline.metrics.calibration import calibration
+from pipeline.metrics.logloss import logloss
+from pipeline.metrics.normalized_entropy import normalized_entropy
+from pipeline.model.multi_embedding import Prediction
+
+Pipeline = TrainPipelineSparseDist[Batch, Prediction]
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """Labels and predicted probabilities of a split's rows, both (rows,) float64."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+    def metrics(self) -> dict[str, float]:
+        """AUC, logloss, normalised entropy and calibration over all rows."""
+        return {
+            "auc": auc(self.labels, self.probabilities),
+            "logloss": logloss(self.labels, self.probabilities),
+            "normalized_entropy": normalized_entropy(self.labels, self.probabilities),
+            "calibration": calibration(self.labels, self.probabilities),
+        }
+
+
+def drain(pipeline: Pipeline, batches: Iterator[Batch]) -> Iterator[Prediction]:
+    """The outcomes of all batches, through the pipeline until it is empty."""
+    while True:
+        try:
+            yield pipeline.progress(batches)
+        except StopIteration:
+            return
+
+
+@torch.no_grad()
+def score_split(
+    task: str,
+    module: DistributedModelParallel,
+    pipeline: Pipeline,
+    loader: Loader,
+    runtime: Runtime,
+) -> ScoredSplit | None:
+    """Predicts every row of a split. Collective; rank 0 gets the result, the others None."""
+    module.eval()
+    outcomes = []
+    with progress(task, loader.batches_per_epoch, "batches", shown=runtime.is_main) as advance:
+        for outcome in drain(pipeline, loader.epoch(0)):
+            outcomes.append(torch.stack([outcome.logits, outcome.labels, outcome.weights]).cpu())
+            advance(1)
+    module.train()
+    # The ranks' batches are equally long, so their parts of the split are too.
+    local = torch.cat(outcomes, dim=1)
+    parts = [torch.empty_like(local) for _ in range(runtime.world_size)]
+    dist.gather(local, parts if runtime.is_main else None)
+    if not runtime.is_main:
+        return None
+    logits, labels, weights = torch.cat(parts, dim=1).double()
+    real = weights > 0
+    return ScoredSplit(labels[real].numpy(), torch.sigmoid(logits[real]).numpy())

@@ -1,0 +1,115 @@
+"""A run directory: which training it holds, and whether that is finished.
+
+    spec.toml       the resolved spec
+    training.json   what identifies the training, whether it is complete, and its facts
+    plan.txt        the sharding plan
+    metrics.jsonl   a line a log point
+    tensorboard/  checkpoints/  best/
+    metrics.json  report/           written by evaluate
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.console import InputError
+from pipeline.data.manifest import Manifest
+from pipeline.spec import Spec
+from pipeline.spec_file import to_toml
+
+# What may change between the parts of one training.
+_OPERATIONAL: dict[str, Any] = {
+    "run": {"directory"},
+    "data": True,
+    "prepare": True,
+    "sharding": True,
+    "evaluate": True,
+    "train": {"device", "checkpoint_every", "log_every"},
+}
+
+
+class RunDirectory:
+    """The paths of a run, and the record of its training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record_file = path / "training.json"
+        self.plan_file = path / "plan.txt"
+        self.journal_file = path / "metrics.jsonl"
+        self.metrics_file = path / "metrics.json"
+        self.tensorboard = path / "tensorboard"
+        self.checkpoints = path / "checkpoints"
+        self.best = path / "best"
+
+    def read_record(self) -> dict[str, Any] | None:
+        """The record of the training that is here, if any."""
+        if not self.record_file.exists():
+            return None
+        return json.loads(self.record_file.read_text())
+
+    def completed(self, spec: Spec, manifest: Manifest) -> dict[str, Any] | None:
+        """The facts of the training that ``spec`` describes, when it is here and complete.
+
+        Raises:
+            InputError: the directory holds another training, which must not be lost.
+        """
+        record = self.read_record()
+        if record is None:
+            return None
+        changed = _differences(record["identity"], _identity(spec, manifest))
+        if changed:
+            raise InputError(
+                f"{self.path}: holds the training of another spec ({'; '.join(changed)}); "
+                "give another run.directory, or remove this one"
+            )
+        return record["facts"] if record["complete"] else None
+
+    def begin(self, spec: Spec, manifest: Manifest, plan: str) -> None:
+        """Writes the resolved spec, the plan and the record of a training that is under way."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / "spec.toml", to_toml(spec))
+        write_whole(self.plan_file, plan)
+        self._write_record(spec, manifest, complete=False, facts={})
+
+    def finish(self, spec: Spec, manifest: Manifest, facts: dict[str, Any]) -> None:
+        """Marks the training complete."""
+        self._write_record(spec, manifest, complete=True, facts=facts)
+
+    def _write_record(
+        self, spec: Spec, manifest: Manifest, complete: bool, facts: dict[str, Any]
+    ) -> None:
+        record = {"complete": complete, "identity": _identity(spec, manifest), "facts": facts}
+        write_whole(self.record_file, json.dumps(record, indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file aside and renames it, so that it is never half there."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _identity(spec: Spec, manifest: Manifest) -> dict[str, Any]:
+    """Every setting that shapes the trained weights, by dotted key, and the dataset's digest."""
+    settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
+    return {"dataset": manifest.digest[:16], **settings}
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    keys = sorted(old.keys() | new.keys())
+    return [
+        f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
+        for key in keys
+        if old.get(key) != new.get(key)
+    ]
