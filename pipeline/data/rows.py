@@ -11,30 +11,10 @@ from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import LABEL, Field
 from pipeline.data.parts import column_values
+from pipeline.data.ragged import Ragged, concatenate_ragged
 
 # What torchrec's kernels take without a cast.
 ID_TYPE = np.int64
-
-
-@dataclass(frozen=True)
-class Bags:
-    """The ids of a multi-valued field.
-
-    Attributes:
-        values: int32, the rows' ids one row after the other.
-        offsets: (rows + 1,) int64, where each row's ids begin.
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "Bags":
-        """The bags of ``rows``."""
-        starts = self.offsets[rows]
-        lengths = self.offsets[rows + 1] - starts
-        offsets = np.concatenate(([0], np.cumsum(lengths)))
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - starts, lengths)
-        return Bags(self.values[within], offsets)
 
 
 @dataclass(frozen=True)
@@ -49,7 +29,7 @@ class Rows:
     """
 
     singles: np.ndarray
-    bags: tuple[Bags, ...]
+    bags: tuple[Ragged, ...]
     labels: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Rows":
@@ -72,29 +52,22 @@ def rows_of_table(table: pa.Table, fields: Sequence[Field]) -> Rows:
     return Rows(singles, bags, column_values(table[LABEL]))
 
 
-def _bags(column: pa.Array) -> Bags:
+def _bags(column: pa.Array) -> Ragged:
     offsets = column.offsets.to_numpy().astype(np.int64)
     values = column.values.to_numpy()[offsets[0] : offsets[-1]]
-    return Bags(values, offsets - offsets[0])
+    return Ragged(values, offsets - offsets[0])
 
 
 def concatenate(pieces: Sequence[Rows]) -> Rows:
     """Rows one after the other."""
     if len(pieces) == 1:
         return pieces[0]
-    bags = tuple(_concatenate_bags(group) for group in zip(*(p.bags for p in pieces), strict=True))
+    bags = tuple(concatenate_ragged(group) for group in zip(*(p.bags for p in pieces), strict=True))
     return Rows(
         np.concatenate([piece.singles for piece in pieces]),
         bags,
         np.concatenate([piece.labels for piece in pieces]),
     )
-
-
-def _concatenate_bags(group: Sequence[Bags]) -> Bags:
-    starts = np.cumsum([0, *(len(bags.values) for bags in group)])
-    shifted = [bags.offsets[1:] + start for bags, start in zip(group, starts[:-1], strict=True)]
-    offsets = np.concatenate([np.zeros(1, np.int64), *shifted])
-    return Bags(np.concatenate([bags.values for bags in group]), offsets)
 
 
 def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
@@ -116,7 +89,7 @@ def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
         for index, field in enumerate(fields):
             if field.kind == "multi_valued":
                 bags = rows.bags[next_bag]
-                lengths[index] = np.diff(bags.offsets)
+                lengths[index] = bags.lengths
                 pieces.append(bags.values)
                 next_bag += 1
             else:

@@ -1,0 +1,78 @@
+"""Numeric values become tokens: the paper's log-square bins, or quantiles."""
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MISSING = ""
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+# Beyond it a float64 no longer tells neighbouring integers apart.
+_LARGEST_INTEGER = 2.0**53
+
+
+def numbers(values: pa.StringArray) -> pa.DoubleArray:
+    """Texts as numbers; null where a text is missing or no finite number."""
+    plain = pc.if_else(pc.match_substring_regex(values, _NUMBER), values, None)
+    # Arrow reads no leading plus sign.
+    parsed = pc.cast(pc.utf8_ltrim(plain, "+"), pa.float64())
+    return pc.if_else(pc.is_finite(parsed), parsed, None)
+
+
+def log_square_tokens(values: pa.StringArray) -> pa.StringArray:
+    """The paper's bins of Criteo's integers, as texts.
+
+    v > 2 becomes floor(ln(v)^2), at least 1; other values v - 2, at most 0; a missing value "".
+
+    >>> log_square_tokens(pa.array(["", "-1", "2", "3", "100"])).to_pylist()
+    ['', '-3', '0', '1', '21']
+    """
+    parsed = numbers(values)
+    v = parsed.to_numpy(zero_copy_only=False)
+    logarithm = np.log(np.where(v > 2, v, 3.0))
+    binned = np.where(v > 2, np.maximum(np.floor(logarithm**2), 1.0), v - 2)
+    return _texts(binned)
+
+
+def quantile_edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
+    """Edges of at most ``bins`` intervals of equal mass; equal values share an interval.
+
+    Args:
+        values: distinct numbers, in any order.
+        counts: the occurrences of each.
+        bins: the number of intervals wanted.
+
+    Returns:
+        The inner edges, rising; each is one of ``values`` and begins an interval.
+    """
+    order = np.argsort(values)
+    ordered, mass = values[order], np.cumsum(counts[order])
+    if not len(ordered):
+        return ordered
+    targets = mass[-1] * np.arange(1, bins) / bins
+    # The first value after each target begins the next interval.
+    starts = np.searchsorted(mass, targets, side="right")
+    return np.unique(ordered[starts[(starts > 0) & (starts < len(ordered))]])
+
+
+def interval_tokens(values: pa.DoubleArray, edges: np.ndarray) -> pa.StringArray:
+    """The interval of each number, as a text such as ``[3, 7)``; a missing one is "".
+
+    >>> interval_tokens(pa.array([1.0, 3.0, 9.0, None]), np.array([3.0, 7.0])).to_pylist()
+    ['[-inf, 3)', '[3, 7)', '[7, inf)', '']
+    """
+    bounds = ["-inf", *_texts(edges).to_pylist(), "inf"]
+    labels = [f"[{low}, {high})" for low, high in pairwise(bounds)]
+    found = np.searchsorted(edges, values.to_numpy(zero_copy_only=False), side="right")
+    tokens = pa.array(labels).take(pa.array(np.minimum(found, len(edges))))
+    return pc.if_else(pc.is_null(values), MISSING, tokens)
+
+
+def _texts(values: np.ndarray) -> pa.StringArray:
+    """Numbers as the shortest texts, integers without a point; NaN is the missing value."""
+    whole = (np.floor(values) == values) & (np.abs(values) < _LARGEST_INTEGER)
+    integers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+    floats = pa.array(values).cast(pa.string())
+    texts = pc.if_else(pa.array(whole), integers, floats)
+    return pc.if_else(pa.array(np.isnan(values)), MISSING, texts)

@@ -1,0 +1,149 @@
+"""Text files, plain or compressed, as blocks of whole lines. Hashes the file on the way."""
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pyarrow as pa
+
+from pipeline.console import InputError
+
+_UNREADABLE = (lzma.LZMAError, zlib.error, EOFError, OSError, pa.ArrowException)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines of a file; the file's last line may lack its newline.
+
+    Attributes:
+        data: the lines.
+        first_line: the first line's number, from 1.
+        lines: how many.
+    """
+
+    data: bytes
+    first_line: int
+    lines: int
+
+
+class HashedFile(io.RawIOBase):
+    """A file that knows the bytes read so far and their SHA-256."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._hash = hashlib.sha256()
+        self.bytes_read = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Reads into ``buffer`` and hashes what was read."""
+        count = self._file.readinto(buffer) or 0
+        self._hash.update(buffer[:count])
+        self.bytes_read += count
+        return count
+
+    def drain(self) -> None:
+        """Reads what a decompressor has left of the file."""
+        while self.read(1 << 20):
+            continue
+
+    def hexdigest(self) -> str:
+        """The SHA-256 of the bytes read so far."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+        super().close()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[HashedFile]:
+    """The raw file.
+
+    Raises:
+        InputError: when there is none that can be read.
+    """
+    try:
+        file = HashedFile(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; set data.source") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def line_blocks(path: Path, raw: HashedFile, block_bytes: int) -> Iterator[Block]:
+    """Cuts the file's decompressed bytes at newlines.
+
+    Args:
+        path: its suffix says how it is compressed: .gz, .bz2, .xz, .zst, or else not at all.
+        raw: the file, opened.
+        block_bytes: about the size of a block; one line is never cut.
+
+    Raises:
+        InputError: when the file is empty or its compression is broken.
+    """
+    line, rest = 1, b""
+    for piece in _pieces(path, raw, block_bytes):
+        end = piece.rfind(b"\n") + 1
+        if not end:
+            rest += piece
+            continue
+        data = rest + piece[:end]
+        rest = piece[end:]
+        block = Block(data, line, data.count(b"\n"))
+        line += block.lines
+        yield block
+    if rest:
+        yield Block(rest, line, 1)
+    elif line == 1:
+        raise InputError(f"{path}: the file is empty")
+
+
+def _pieces(path: Path, raw: HashedFile, size: int) -> Iterator[bytes]:
+    """The decompressed bytes, without a byte order mark."""
+    try:
+        stream = _decompressed(path, raw)
+        piece = stream.read(size).removeprefix(_BYTE_ORDER_MARK)
+        while piece:
+            yield piece
+            piece = stream.read(size)
+        # Here, because a stream closes the file under it when it goes out of scope.
+        raw.drain()
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read to its end: {error}") from None
+
+
+def _decompressed(path: Path, raw: HashedFile) -> Any:
+    """A stream with ``read``."""
+    match path.suffix:
+        case ".gz":
+            return gzip.GzipFile(fileobj=raw)
+        case ".bz2":
+            return bz2.BZ2File(raw)
+        case ".xz":
+            return lzma.LZMAFile(cast(IO[bytes], raw))
+        case ".zst":
+            return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+        case _:
+            return raw

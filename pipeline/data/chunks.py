@@ -1,0 +1,28 @@
+"""A chunk: consecutive rows of a source, read and checked, every column as codes of its values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+# A value of a column is a text; a missing one is "".
+VALUES = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of one block of a source.
+
+    Attributes:
+        columns: field name -> (rows,) dictionary of ``VALUES``.
+        labels: (rows,) uint8, 0 or 1.
+        row_numbers: (rows,) int64, counted from 0 over all rows read of the source.
+        rows_read: rows of the block, skipped ones included.
+        skipped: rows left out, by reason.
+    """
+
+    columns: dict[str, pa.DictionaryArray]
+    labels: np.ndarray
+    row_numbers: np.ndarray
+    rows_read: int
+    skipped: dict[str, int]

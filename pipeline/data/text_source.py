@@ -1,0 +1,172 @@
+"""Criteo's and CSV files, plain or compressed, as chunks of coded columns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from pipeline.console import InputError
+from pipeline.data.byte_blocks import Block, line_blocks, opened
+from pipeline.data.chunks import VALUES, Chunk
+from pipeline.data.columns import checked_chunk, find_columns
+from pipeline.data.faults import WRONG_COLUMNS, Faults, Policy
+from pipeline.data.schemas import CRITEO_COLUMNS
+from pipeline.data.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
+from pipeline.spec import FieldSpec
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text file is written.
+
+    Attributes:
+        delimiter: between columns.
+        quotes: whether a value may stand in double quotes; it may not hold a newline.
+        columns: their names; none when the first line is the header.
+    """
+
+    delimiter: str
+    quotes: bool
+    columns: tuple[str, ...] = ()
+
+
+CRITEO = TextFormat("\t", False, CRITEO_COLUMNS)
+CSV = TextFormat(",", True)
+
+
+class TextSource:
+    """A text file. Blocks are cut in one thread and parsed in any.
+
+    Attributes:
+        path: the file.
+        fields: the fields that are read.
+        size: bytes of the file.
+        bytes_done: bytes of the file that blocks were cut from so far.
+        digest: the file's SHA-256, once its last block was cut.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: TextFormat,
+        fields: Sequence[FieldSpec],
+        label: str,
+        policy: Policy,
+        block_bytes: int,
+    ) -> None:
+        """Opens the file and finds its columns.
+
+        Args:
+            path: the file.
+            layout: how it is written.
+            fields: the fields to read.
+            label: the label's column.
+            policy: what to do with bad rows.
+            block_bytes: about the size of a block.
+
+        Raises:
+            InputError: when the file cannot be read, is empty or lacks a column.
+        """
+        self.path, self.fields = path, tuple(fields)
+        self.bytes_done, self.digest = 0, ""
+        self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
+        columns = layout.columns or self._header()
+        self.size = path.stat().st_size
+        wanted = [*(field.source_column for field in fields), label]
+        self._column_count = len(columns)
+        self._needed = find_columns(path, columns, wanted)
+
+    def blocks(self) -> Iterator[Block]:
+        """Cuts the file into blocks of rows; the header is not among them."""
+        has_header = not self._layout.columns
+        with opened(self.path) as raw:
+            for block in line_blocks(self.path, raw, self._block_bytes):
+                self.bytes_done = raw.bytes_read
+                rows = _without_header(block) if has_header and block.first_line == 1 else block
+                if rows.lines:
+                    yield rows
+            self.digest = raw.hexdigest()
+
+    def parse(self, block: Block) -> Chunk:
+        """Parses and checks a block.
+
+        Raises:
+            InputError: for the first bad row, unless bad rows are skipped.
+        """
+        faults = Faults(self.path, "line", block.first_line, self._policy)
+        data = blank_lines(block.data, note_unreadable(block.data, faults))
+        table, wrong = self._read(data)
+        if table.num_rows + len(wrong) != block.lines:
+            data = blank_lines(data, note_open_quotes(data, self._spans_lines, faults))
+            table, wrong = self._read(data)
+        wrong_rows = np.array(sorted(wrong), dtype=np.int64)
+        faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
+        positions = np.delete(np.arange(block.lines), wrong_rows)
+        columns = [table[str(index)].combine_chunks() for index in self._needed]
+        first_row = block.first_line - (1 if self._layout.columns else 2)
+        return checked_chunk(self.fields, columns, positions, block.lines, first_row, faults)
+
+    def _read(self, data: bytes) -> tuple[pa.Table, dict[int, str]]:
+        """The columns needed, by position; and what is wrong with the lines that are no rows."""
+        wrong: dict[int, str] = {}
+
+        def note(row: pa.csv.InvalidRow) -> str:
+            wrong[row.number - 1] = (
+                f"{row.actual_columns} columns, {row.expected_columns} are expected"
+            )
+            return "skip"
+
+        quotes = self._layout.quotes
+        # An empty last line is swallowed by a quote that the line before it leaves open.
+        text = data + (b"\n" if data.endswith(b"\n") else b"\n\n") if quotes else data
+        needed = [str(index) for index in self._needed]
+        table = pa.csv.read_csv(
+            pa.BufferReader(text),
+            read_options=pa.csv.ReadOptions(
+                use_threads=False,
+                block_size=len(text) + 1,
+                column_names=[str(index) for index in range(self._column_count)],
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=self._layout.delimiter,
+                quote_char='"' if quotes else False,
+                ignore_empty_lines=False,
+                invalid_row_handler=note,
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                check_utf8=False,
+                include_columns=list(dict.fromkeys(needed)),
+                column_types=dict.fromkeys(needed, VALUES),
+            ),
+        )
+        return (table.slice(0, table.num_rows - 1) if quotes else table), wrong
+
+    def _spans_lines(self, line: bytes) -> bool:
+        """Whether a line's last quote is left open."""
+        table, wrong = self._read(line)
+        return table.num_rows + len(wrong) != 1
+
+    def _header(self) -> tuple[str, ...]:
+        """The names in the first line."""
+        with opened(self.path) as raw:
+            block = next(line_blocks(self.path, raw, self._block_bytes))
+        line = block.data.split(b"\n", 1)[0].removesuffix(b"\r")
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{self.path}: line 1: the header is not valid UTF-8") from None
+        table = pa.csv.read_csv(
+            pa.BufferReader(line),
+            read_options=pa.csv.ReadOptions(autogenerate_column_names=True),
+            parse_options=pa.csv.ParseOptions(delimiter=self._layout.delimiter),
+            convert_options=pa.csv.ConvertOptions(auto_dict_encode=False),
+        )
+        return tuple(str(column[0]) for column in table.columns)
+
+
+def _without_header(block: Block) -> Block:
+    _, _, data = block.data.partition(b"\n")
+    return replace(block, data=data, first_line=2, lines=block.lines - 1)

@@ -1,0 +1,81 @@
+"""Prepares raw click logs for training.
+
+    python -m pipeline.prepare SPEC [key=value ...]
+
+    python -m pipeline.prepare specs/demo.toml
+    python -m pipeline.prepare specs/criteo_head.toml data.source=train.txt prepare.threads=8
+
+Reads the log that the spec's ``data`` section names and writes the dataset directory
+(``data.directory``, or ``dataset`` in ``run.directory``): vocabularies, ids in Parquet parts for
+train, valid and test, and ``manifest.json``. A dataset that is already there and unchanged is left
+as it is. Exit codes: 0 done, 2 bad input, 130 interrupted.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.console import run_entry_point, spec_arguments
+from pipeline.data.generator import generate
+from pipeline.data.manifest import SPLITS, Manifest
+from pipeline.data.preparation import Oracle, build
+from pipeline.data.splits import split_of_rows
+from pipeline.data.unchanged import unchanged
+from pipeline.metrics.auc import auc
+from pipeline.metrics.logloss import logloss
+from pipeline.spec import Spec
+from pipeline.spec_file import load_spec
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the stage on ``SPEC [key=value ...]``."""
+    path, overrides = spec_arguments(arguments, __doc__)
+    spec = load_spec(Path(path), overrides)
+    begun = time.monotonic()
+    manifest = unchanged(spec)
+    if manifest:
+        print("unchanged, skipped: the dataset has the spec's settings and the sources' digests")
+    else:
+        manifest = build(spec, _generate(spec))
+        seconds = time.monotonic() - begun
+        print(f"prepared {manifest.rows_read / seconds:,.0f} rows/s in {seconds:.1f} s")
+    print(_summary(spec, manifest))
+
+
+def _generate(spec: Spec) -> Oracle:
+    """Makes the source where the spec says how, and scores its true probabilities by split."""
+    if spec.data.generator is None:
+        return {}
+    made = generate(Path(spec.data.source), spec.data.generator)
+    splits = split_of_rows(0, len(made.labels), spec.prepare.ratios, spec.prepare.seed)
+    oracle: Oracle = {}
+    for index, name in enumerate(SPLITS):
+        labels, scores = made.labels[splits == index], made.probabilities[splits == index]
+        if len(np.unique(labels)) == 2:
+            oracle[name] = {"auc": auc(labels, scores), "logloss": logloss(labels, scores)}
+    return oracle
+
+
+def _summary(spec: Spec, manifest: Manifest) -> str:
+    """What stands where, for a person."""
+    lines = []
+    for name in SPLITS:
+        split = manifest.splits[name]
+        rate = split.positives / split.rows if split.rows else 0.0
+        lines.append(f"  {name:<12}{split.rows:>13,} rows, {rate:.1%} positive")
+    kinds = sorted({field.kind for field in manifest.fields})
+    counts = [sum(field.kind == kind for field in manifest.fields) for kind in kinds]
+    detail = ", ".join(f"{count} {kind}" for count, kind in zip(counts, kinds, strict=True))
+    lines.append(f"  {'fields':<12}{len(manifest.fields):>13,} ({detail})")
+    vocabulary = sum(field.cardinality for field in manifest.fields)
+    lines.append(f"  {'vocabulary':<12}{vocabulary:>13,} ids, learnt on {manifest.vocabulary}")
+    lines.append(f"  {'skipped':<12}{sum(manifest.rows_skipped.values()):>13,} rows")
+    lines += [f"  {'':<12}{count:>13,} {why}" for why, count in manifest.rows_skipped.items()]
+    if "test" in manifest.oracle:
+        lines.append(f"  {'oracle':<12}{manifest.oracle['test']['auc']:>13.4f} test AUC")
+    return "\n".join([*lines, f"  dataset in {spec.dataset_directory}"])
+
+
+if __name__ == "__main__":
+    run_entry_point(main)
