@@ -24,6 +24,7 @@ from torchx.runner.config import load_sections
 from torchx.schedulers import get_scheduler_factories
 from torchx.specs import AppState, AppStatus, CfgVal, InvalidRunConfigException, Role
 from torchx.specs.api import is_started
+from torchx.specs.finder import ComponentNotFoundException
 from torchx.util.types import to_dict
 
 from components.stage_log import StageLog, whole_lines
@@ -33,6 +34,15 @@ STAGES = ("prepare", "train", "evaluate")
 # is a temporary directory that is gone when the chain ends.
 LOG_DIR = "runs/.torchx"
 POLL_S = 1.0
+# What TorchX raises on a request that cannot be: an unregistered component (the package is not
+# installed), a scheduler's option, a named resource, a missing client package, a malformed value.
+_REFUSALS = (
+    ComponentNotFoundException,
+    InvalidRunConfigException,
+    KeyError,
+    ModuleNotFoundError,
+    ValueError,
+)
 
 
 class BadRequestError(Exception):
@@ -79,7 +89,7 @@ def _checked_cfg(runner: Runner, options: argparse.Namespace) -> dict[str, CfgVa
         _raise_on_signals()
         for stage in STAGES:
             runner.dryrun_component(*_request(stage, options), cfg=cfg)
-    except (InvalidRunConfigException, KeyError, ModuleNotFoundError, ValueError) as error:
+    except _REFUSALS as error:
         raise BadRequestError(error.args[0]) from None
     return cfg
 
@@ -157,9 +167,8 @@ def _run_stage(
     try:
         handle = runner.run_component(*_request(stage, options), cfg=cfg)
     except (OSError, subprocess.CalledProcessError) as error:
-        print(
-            f"error: {options.scheduler} did not take the {stage} stage: {error}", file=sys.stderr
-        )
+        # The client's program is missing, or refused the request and has said why.
+        print(f"error: {options.scheduler} did not take {stage}: {error}", file=sys.stderr)
         return 2
     try:
         role = runner.describe(handle).roles[0]
@@ -177,10 +186,14 @@ def _run_stage(
     if status is not None and status.state == AppState.SUCCEEDED:
         print(f"== {stage}: done in {seconds}", flush=True)
         return 0
-    for line in log.explanation():
-        print(line, file=sys.stderr)
     place = status.ui_url.removeprefix("file://") if status and status.ui_url else handle
-    print(f"== {stage}: failed after {seconds}; its whole log: {place}", file=sys.stderr)
+    return _report_failure(log, f"== {stage}: failed after {seconds}; its whole log: {place}")
+
+
+def _report_failure(log: StageLog, verdict: str) -> int:
+    """Prints what explains a failure, and returns the exit code of its kind."""
+    for line in [*log.explanation(), verdict]:
+        print(line, file=sys.stderr)
     return 2 if log.found_bad_input else 1
 
 
