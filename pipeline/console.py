@@ -44,17 +44,22 @@ def spec_arguments(arguments: list[str], usage: str | None) -> tuple[str, list[s
 class Advance(Protocol):
     """Tells a progress display that ``count`` more units are done."""
 
-    def __call__(self, count: int, note: str = "") -> None:
-        """``note`` stands beside the bar."""
+    def __call__(self, count: int, note: str | None = None) -> None:
+        """``note`` stands beside the bar; None leaves the one before."""
 
 
 @contextmanager
-def progress(task: str, total: int, unit: str) -> Iterator[Advance]:
+def progress(task: str, total: int, unit: str, shown: bool = True) -> Iterator[Advance]:
     """Shows how far a long task is: a bar at a terminal, plain lines elsewhere.
+
+    Not ``shown``, it is silent, as all ranks but one are.
 
     Yields:
         ``advance(count, note)``: ``count`` more units are done; ``note`` stands beside the bar.
     """
+    if not shown:
+        yield _silent
+        return
     if not sys.stderr.isatty():
         yield _plain_lines(task, total, unit)
         return
@@ -69,23 +74,32 @@ def progress(task: str, total: int, unit: str) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         identity = bar.add_task(task, total=total, note="")
 
-        def advance(count: int, note: str = "") -> None:
-            bar.update(identity, advance=count, note=note)
+        def advance(count: int, note: str | None = None) -> None:
+            bar.update(identity, advance=count)
+            if note is not None:
+                bar.update(identity, note=note)
 
         yield advance
 
 
-def _plain_lines(task: str, total: int, unit: str) -> Advance:
-    done, printed_at = 0, time.monotonic()
+def _silent(count: int, note: str | None = None) -> None:
+    """Progress that nobody sees."""
 
-    def advance(count: int, note: str = "") -> None:
-        nonlocal done, printed_at
+
+def _plain_lines(task: str, total: int, unit: str) -> Advance:
+    done, printed_at, latest = 0, time.monotonic(), ""
+
+    def advance(count: int, note: str | None = None) -> None:
+        nonlocal done, printed_at, latest
         done += count
+        latest = note if note is not None else latest
         now = time.monotonic()
         if done >= total or now - printed_at >= PLAIN_INTERVAL_S:
             printed_at = now
             print(
-                f"{task}: {done:,} / {total:,} {unit} {note}".rstrip(), file=sys.stderr, flush=True
+                f"{task}: {done:,} / {total:,} {unit} {latest}".rstrip(),
+                file=sys.stderr,
+                flush=True,
             )
 
     return advance

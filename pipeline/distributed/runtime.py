@@ -1,6 +1,8 @@
 """The process group and device of one rank, under torchrun or alone."""
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +47,7 @@ def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
     Raises:
         InputError: CUDA was asked for and there is none.
     """
+    _quiet_libraries()
     device, reason = _choose_device(choice)
     backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
     if device.type == "cuda":
@@ -59,6 +62,14 @@ def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
         yield Runtime(dist.get_rank(), world_size, local, device, reason)
     finally:
         dist.destroy_process_group()
+
+
+def _quiet_libraries() -> None:
+    """Leaves torch's and torchrec's notes to their own developers out of the person's terminal."""
+    for name in ("torchrec", "torch.fx._symbolic_trace"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for library in ("torchrec", "torch"):
+        warnings.filterwarnings("ignore", module=rf"{library}\.")
 
 
 def _choose_device(choice: str) -> tuple[torch.device, str]:

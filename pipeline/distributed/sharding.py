@@ -11,6 +11,7 @@ from torch.distributed.nn.functional import all_reduce
 from torchrec.distributed.model_parallel import DistributedModelParallel
 from torchrec.distributed.planner import EmbeddingShardingPlanner, Topology
 from torchrec.distributed.planner.stats import NoopEmbeddingStats
+from torchrec.distributed.planner.storage_reservations import FixedPercentageStorageReservation
 from torchrec.distributed.types import EmbeddingModuleShardingPlan, ShardingPlan
 
 from pipeline.distributed.runtime import Runtime
@@ -23,6 +24,9 @@ from pipeline.spec import Spec
 
 # Where the tables' weights stand in the state of a sharded ClickTask.
 TABLE_KEY = "model.embedding_sets.collection.embedding_bags.{}.weight"
+
+# Of a device's memory, kept from the planner for the dense part, its activations and the batches.
+RESERVED_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ def shard_model(task: ClickTask, spec: Spec, runtime: Runtime) -> ShardedModel:
             compute_device=runtime.device.type,
         ),
         batch_size=-(-spec.train.batch_size // runtime.world_size),
+        storage_reservation=FixedPercentageStorageReservation(percentage=RESERVED_SHARE),
         stats=NoopEmbeddingStats(),
     )
     plan = planner.collective_plan(task, [sharder], dist.GroupMember.WORLD)

@@ -20,6 +20,7 @@ from pipeline.console import InputError
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import TABLE_KEY
 from pipeline.model.tables import Table
+from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.optimizers import Optimizers
 
 KEPT_CHECKPOINTS = 2
@@ -36,16 +37,14 @@ class Progress:
         epoch: the epoch that comes next or goes on.
         batch: the global batch of that epoch that comes next.
         seconds: time spent in training steps.
-        best_auc, best_epoch, epochs_without: the early stopping's memory.
+        stopping: the early stopping's memory.
     """
 
+    stopping: EarlyStopping
     step: int = 0
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
-    best_auc: float = 0.0
-    best_epoch: int = -1
-    epochs_without: int = 0
 
 
 def training_state(module: nn.Module, optimizers: Optimizers) -> dict[str, Any]:
@@ -90,12 +89,12 @@ def load_checkpoint(directory: Path, state: dict[str, Any]) -> Progress:
         InputError: the checkpoint cannot be read, or holds another model.
     """
     try:
-        progress = Progress(**json.loads((directory / _PROGRESS_FILE).read_text()))
+        values = json.loads((directory / _PROGRESS_FILE).read_text())
         dcp.load(state, checkpoint_id=directory)
     except (OSError, ValueError, RuntimeError, dcp.CheckpointException) as error:
         reason = str(error).strip().splitlines()[-1]
         raise InputError(f"{directory}: the checkpoint does not load: {reason}") from error
-    return progress
+    return Progress(stopping=EarlyStopping(**values.pop("stopping")), **values)
 
 
 def step_directory(checkpoints: Path, step: int) -> Path:

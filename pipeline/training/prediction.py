@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from pipeline.metrics.logloss import logloss
 from pipeline.metrics.normalized_entropy import normalized_entropy
 from pipeline.model.multi_embedding import Prediction
 
-Pipeline = TrainPipelineSparseDist[Batch, Prediction]
+Pipeline: TypeAlias = TrainPipelineSparseDist  # of Batch to Prediction
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """A run directory: which training it holds, and whether that is finished.
 
-    spec.toml       the resolved spec
-    training.json   what identifies the training, whether it is complete, and its facts
-    plan.txt        the sharding plan
-    metrics.jsonl   a line a log point
-    tensorboard/  checkpoints/  best/
-    metrics.json  report/           written by evaluate
+spec.toml       the resolved spec
+training.json   what identifies the training, whether it is complete, and its facts
+plan.txt        the sharding plan
+metrics.jsonl   a line a log point
+tensorboard/  checkpoints/  best/
+metrics.json  report/           written by evaluate
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,7 @@ def write_whole(path: Path, text: str) -> None:
     """Writes a file aside and renames it, so that it is never half there."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def _identity(spec: Spec, manifest: Manifest) -> dict[str, Any]:

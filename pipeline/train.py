@@ -1,0 +1,28 @@
+"""Trains a multi-embedding model on a prepared dataset.
+
+    python -m pipeline.train specs/demo.toml                                  one process
+    torchrun --nproc_per_node 8 -m pipeline.train specs/demo.toml             one node of 8 GPUs
+    python -m pipeline.train specs/demo.toml train.epochs=1 model.sets=2      other settings
+
+Reads the dataset directory; writes the run directory: checkpoints, the best model, metrics.jsonl
+and TensorBoard logs. A training that was stopped goes on from its last checkpoint.
+"""
+
+from pathlib import Path
+
+from pipeline.console import run_entry_point, spec_arguments
+from pipeline.distributed.runtime import start_runtime
+from pipeline.spec_file import load_spec
+from pipeline.training.training import train
+
+
+def main(arguments: list[str]) -> None:
+    """``SPEC [key=value ...]``."""
+    path, overrides = spec_arguments(arguments, __doc__)
+    spec = load_spec(Path(path), overrides)
+    with start_runtime(spec.train.device) as runtime:
+        train(spec, runtime)
+
+
+if __name__ == "__main__":
+    run_entry_point(main)

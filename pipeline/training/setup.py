@@ -1,0 +1,72 @@
+"""Builds what a spec describes: the model sharded over ranks, its optimizers, the loaders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
+
+from pipeline.data.loader import Loader
+from pipeline.data.manifest import Manifest
+from pipeline.distributed.runtime import Runtime
+from pipeline.distributed.sharding import ShardedModel, shard_model
+from pipeline.model.multi_embedding import ClickTask, MultiEmbedding, ParameterCount
+from pipeline.spec import Spec
+from pipeline.training.optimizers import Optimizers, build_optimizers
+from pipeline.training.prediction import Pipeline
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model ready to train or to predict on this rank's device."""
+
+    model: ShardedModel
+    optimizers: Optimizers
+    pipeline: Pipeline
+    parameters: ParameterCount
+
+
+def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training:
+    """The model at its starting values, sharded, with its optimizers and its pipeline. Collective.
+
+    Every rank builds the dense part from the same seed, so that all begin alike.
+    """
+    torch.manual_seed(spec.run.seed)
+    model = MultiEmbedding(
+        manifest.fields, spec.model, spec.train.precision, device=torch.device("meta")
+    )
+    parameters = model.count_parameters()
+    sharded = shard_model(ClickTask(model), spec, runtime)
+    optimizers = build_optimizers(sharded.module, spec)
+    pipeline: Pipeline = TrainPipelineSparseDist(
+        sharded.module, optimizers.combined, runtime.device, execute_all_batches=True
+    )
+    return Training(sharded, optimizers, pipeline, parameters)
+
+
+def training_loader(spec: Spec, manifest: Manifest, runtime: Runtime) -> Loader:
+    """The train split in global batches of ``train.batch_size``, shuffled anew every epoch."""
+    return Loader(
+        Path(spec.dataset_directory),
+        manifest,
+        "train",
+        batch_size=spec.train.batch_size,
+        rank=runtime.rank,
+        world_size=runtime.world_size,
+        window_rows=spec.train.window_rows,
+        shuffle_seed=spec.run.seed,
+    )
+
+
+def scoring_loader(spec: Spec, manifest: Manifest, runtime: Runtime, split: str) -> Loader:
+    """A split in its own order, in global batches of ``evaluate.batch_size``."""
+    return Loader(
+        Path(spec.dataset_directory),
+        manifest,
+        split,
+        batch_size=spec.evaluate.batch_size,
+        rank=runtime.rank,
+        world_size=runtime.world_size,
+        window_rows=spec.train.window_rows,
+        shuffle_seed=None,
+    )

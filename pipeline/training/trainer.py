@@ -1,0 +1,197 @@
+"""The training loop: steps, validation, early stopping, checkpoints."""
+
+import time
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from pipeline.console import Advance, InputError, progress
+from pipeline.data.manifest import Manifest
+from pipeline.distributed.runtime import Runtime
+from pipeline.distributed.sharding import average_batch_statistics
+from pipeline.model.multi_embedding import Prediction
+from pipeline.spec import Spec
+from pipeline.training.checkpoint import (
+    Progress,
+    load_checkpoint,
+    remove_old_checkpoints,
+    save_checkpoint,
+    step_directory,
+    training_state,
+    whole_checkpoints,
+)
+from pipeline.training.collapse_probe import probe_collapse
+from pipeline.training.early_stopping import EarlyStopping
+from pipeline.training.journal import Journal
+from pipeline.training.prediction import score_split
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.setup import Training, scoring_loader, training_loader
+
+
+class Trainer:
+    """Trains to the end from wherever the run directory's last checkpoint stands. Collective.
+
+    Each step's random numbers come from a seed of its own, (run seed, step, rank), so that a
+    resumed training draws what an unbroken one draws.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        manifest: Manifest,
+        runtime: Runtime,
+        training: Training,
+        directory: RunDirectory,
+    ) -> None:
+        self._spec, self._runtime, self._training = spec, runtime, training
+        self._directory = directory
+        self._module = training.model.module
+        self._loader = training_loader(spec, manifest, runtime)
+        self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
+        self._train_rows = manifest.splits["train"].rows
+        self._state = training_state(self._module, training.optimizers)
+        self._progress = self._resume()
+        self._journal = Journal(directory, self._progress.step) if runtime.is_main else None
+        self._losses = torch.zeros((), device=runtime.device)
+        self._logged_step, self._logged_at = self._progress.step, self._progress.seconds
+
+    def _resume(self) -> Progress:
+        """Fills the model from the last whole checkpoint, if there is one."""
+        dist.barrier()
+        checkpoints = whole_checkpoints(self._directory.checkpoints)
+        if not checkpoints:
+            return Progress(stopping=EarlyStopping(self._spec.train.patience))
+        found = load_checkpoint(checkpoints[-1], self._state)
+        self._say(f"resumes from {checkpoints[-1]}: epoch {found.epoch + 1}, step {found.step:,}")
+        return found
+
+    def train(self) -> dict[str, Any]:
+        """Runs the epochs that are left and returns the facts of the whole training."""
+        at = self._progress
+        if self._journal is not None and at.step == 0:
+            self._journal.text("spec", (self._directory.path / "spec.toml").read_text())
+            self._journal.text("plan", self._directory.plan_file.read_text())
+        while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
+            self._train_epoch()
+            self._finish_epoch()
+        if self._journal is not None:
+            self._journal.close()
+        return {
+            "steps": at.step,
+            "epochs": at.epoch,
+            "best_epoch": at.stopping.best_epoch + 1,
+            "seconds": round(at.seconds, 3),
+            "samples_per_second": round(at.epoch * self._train_rows / at.seconds, 1),
+        }
+
+    def _train_epoch(self) -> None:
+        at = self._progress
+        self._module.train()
+        batches = self._loader.epoch(at.epoch, start_batch=at.batch)
+        task = f"epoch {at.epoch + 1}"
+        with progress(task, self._train_rows, "rows", shown=self._runtime.is_main) as advance:
+            advance(self._rows_before(at.batch))
+            while True:
+                torch.manual_seed(self._step_seed())
+                started = time.perf_counter()
+                try:
+                    outcome = self._training.pipeline.progress(batches)
+                except StopIteration:
+                    return
+                at.seconds += time.perf_counter() - started
+                self._after_step(outcome, advance)
+
+    def _after_step(self, outcome: Prediction, advance: Advance) -> None:
+        at = self._progress
+        at.step += 1
+        at.batch += 1
+        self._losses += outcome.loss
+        rows = self._rows_before(at.batch) - self._rows_before(at.batch - 1)
+        note = self._log() if at.step % self._spec.train.log_every == 0 else None
+        advance(rows, note)
+        every = self._spec.train.checkpoint_every
+        if every and at.step % every == 0:
+            self._save_checkpoint()
+
+    def _rows_before(self, batch: int) -> int:
+        """Rows of an epoch that come before a global batch."""
+        return batch * self._train_rows // self._loader.batches_per_epoch
+
+    def _step_seed(self) -> int:
+        return (self._spec.run.seed * 2**32 + self._progress.step) * 4096 + self._runtime.rank
+
+    def _log(self) -> str:
+        """One log point, the mean since the one before. Collective."""
+        at = self._progress
+        steps, seconds = at.step - self._logged_step, at.seconds - self._logged_at
+        dist.all_reduce(self._losses)
+        loss = self._losses.item() / self._runtime.world_size / steps
+        self._losses.zero_()
+        self._logged_step, self._logged_at = at.step, at.seconds
+        if not torch.isfinite(torch.tensor(loss)):
+            raise InputError(
+                f"{self._directory.path}: the loss is {loss} by step {at.step}; "
+                "lower the learning rates. Checkpoints before it are kept"
+            )
+        speed = steps * self._train_rows / self._loader.batches_per_epoch / seconds
+        if self._journal is not None:
+            values = {
+                "loss": loss,
+                "samples_per_second": speed,
+                "embedding_learning_rate": self._spec.embedding_optimizer.learning_rate,
+                "dense_learning_rate": self._spec.dense_optimizer.learning_rate,
+            }
+            self._journal.write("train", at.step, at.epoch, values)
+        return f"loss {loss:.4f}, {speed:,.0f} samples/s"
+
+    def _finish_epoch(self) -> None:
+        """Validates, keeps the best, saves, and measures collapse.
+
+        The best is saved before the checkpoint that remembers it: after a kill in between, the
+        epoch is validated and the best saved again.
+        """
+        at = self._progress
+        average_batch_statistics(self._module)
+        scores = self._validate()
+        is_best = at.stopping.update(at.epoch, scores["auc"])
+        at.epoch, at.batch = at.epoch + 1, 0
+        if is_best:
+            best = {"model": self._state["model"]}
+            save_checkpoint(self._directory.best, best, at, self._runtime)
+        collapse = probe_collapse(
+            self._save_checkpoint(), self._training.model.tables, self._runtime
+        )
+        abundance = {field.name: field.together.information_abundance for field in collapse}
+        mean_abundance = sum(abundance.values()) / len(abundance)
+        if self._journal is not None:
+            point = {**scores, "information_abundance": mean_abundance}
+            self._journal.write("valid", at.step, at.epoch - 1, point)
+            self._journal.write("information_abundance", at.step, at.epoch - 1, abundance)
+        self._say(
+            f"epoch {at.epoch}: validation AUC {scores['auc']:.5f}"
+            f"{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
+            f"information abundance {mean_abundance:.2f}"
+        )
+
+    def _validate(self) -> dict[str, float]:
+        """The validation split's metrics, on every rank."""
+        scored = score_split(
+            "validate", self._module, self._training.pipeline, self._valid_loader, self._runtime
+        )
+        shared = [scored.metrics() if scored is not None else {}]
+        dist.broadcast_object_list(shared)
+        return shared[0]
+
+    def _save_checkpoint(self) -> Any:
+        checkpoints = self._directory.checkpoints
+        target = step_directory(checkpoints, self._progress.step)
+        average_batch_statistics(self._module)
+        save_checkpoint(target, self._state, self._progress, self._runtime)
+        if self._runtime.is_main:
+            remove_old_checkpoints(checkpoints)
+        return target
+
+    def _say(self, line: str) -> None:
+        if self._runtime.is_main:
+            print(line, flush=True)

@@ -1,0 +1,59 @@
+"""Trains what a spec describes, unless its run directory holds that training already."""
+
+from pipeline.data.manifest import Manifest, read_manifest
+from pipeline.distributed.runtime import Runtime
+from pipeline.distributed.sharding import describe_plan
+from pipeline.spec import Spec
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.setup import Training, build_training
+from pipeline.training.trainer import Trainer
+
+
+def train(spec: Spec, runtime: Runtime) -> None:
+    """Trains into ``run.directory``. Collective.
+
+    Raises:
+        InputError: the dataset is not whole, the run directory holds another training, or the
+            optimizer does not fit the sharding and device.
+    """
+    manifest = read_manifest(spec.dataset_directory)
+    directory = RunDirectory(spec.run_directory)
+    if directory.completed(spec, manifest) is not None:
+        if runtime.is_main:
+            print(f"{directory.path}: trained already, nothing has changed, skipped")
+        return
+    training = build_training(spec, manifest, runtime)
+    if runtime.is_main:
+        directory.begin(spec, manifest, describe_plan(training.model.plan, training.model.tables))
+        print(_describe(spec, manifest, runtime, training), flush=True)
+    facts = Trainer(spec, manifest, runtime, training, directory).train()
+    facts |= {
+        "processes": runtime.world_size,
+        "device": runtime.device.type,
+        "embedding_optimizer_semantics": training.optimizers.semantics,
+    }
+    if runtime.is_main:
+        directory.finish(spec, manifest, facts)
+        print(
+            f"{directory.path}: trained {facts['epochs']} epochs at "
+            f"{facts['samples_per_second']:,.0f} samples/s, best is epoch {facts['best_epoch']}"
+        )
+
+
+def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Training) -> str:
+    """What is about to be trained, on what, and why there."""
+    groups = ", ".join(
+        f"{group.sets} x {group.embedding_dim} {group.interaction}"
+        for group in spec.model.resolved_groups
+    )
+    parameters = training.parameters
+    semantics = training.optimizers.semantics
+    return "\n".join(
+        [
+            f"{spec.run.directory}: {groups}, {spec.model.head} head, {spec.model.tables} tables",
+            f"data: {manifest.splits['train'].rows:,} train rows, {len(manifest.fields)} fields",
+            f"parameters: {parameters.embedding:,} embedding, {parameters.dense:,} dense",
+            f"embedding optimizer: {spec.embedding_optimizer.name}, {semantics} updates",
+            f"device: {runtime.world_size} x {runtime.device.type} ({runtime.reason})",
+        ]
+    )
