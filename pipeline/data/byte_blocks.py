@@ -3,14 +3,13 @@
 import bz2
 import gzip
 import hashlib
-import io
 import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -35,24 +34,25 @@ class Block:
     lines: int
 
 
-class HashedFile(io.RawIOBase):
-    """A file that knows the bytes read so far and their SHA-256."""
+class HashedFile:
+    """A file that knows how many bytes were read of it and their SHA-256."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
         self._hash = hashlib.sha256()
         self.bytes_read = 0
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._file.closed
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Reads into ``buffer`` and hashes what was read."""
-        count = self._file.readinto(buffer) or 0
-        self._hash.update(buffer[:count])
-        self.bytes_read += count
-        return count
+    def read(self, size: int) -> bytes:
+        """The next bytes, ``size`` at the most; none at the end."""
+        data = self._file.read(size) or b""
+        self._hash.update(data)
+        self.bytes_read += len(data)
+        return data
 
     def drain(self) -> None:
         """Reads what a decompressor has left of the file."""
@@ -66,7 +66,6 @@ class HashedFile(io.RawIOBase):
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-        super().close()
 
 
 def file_digest(path: Path) -> str:
@@ -88,8 +87,10 @@ def opened(path: Path) -> Iterator[HashedFile]:
         raise InputError(f"{path}: no such file; set data.source") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    with file:
+    try:
         yield file
+    finally:
+        file.close()
 
 
 def line_blocks(path: Path, raw: HashedFile, block_bytes: int) -> Iterator[Block]:
@@ -109,7 +110,7 @@ def line_blocks(path: Path, raw: HashedFile, block_bytes: int) -> Iterator[Block
         if not end:
             rest += piece
             continue
-        data = rest + piece[:end]
+        data = b"".join((rest, memoryview(piece)[:end]))
         rest = piece[end:]
         block = Block(data, line, data.count(b"\n"))
         line += block.lines
@@ -134,7 +135,7 @@ def _pieces(path: Path, raw: HashedFile, size: int) -> Iterator[bytes]:
         raise InputError(f"{path}: cannot be read to its end: {error}") from None
 
 
-def _decompressed(path: Path, raw: HashedFile) -> Any:
+def _decompressed(path: Path, raw: Any) -> Any:
     """A stream with ``read``."""
     match path.suffix:
         case ".gz":
@@ -142,7 +143,7 @@ def _decompressed(path: Path, raw: HashedFile) -> Any:
         case ".bz2":
             return bz2.BZ2File(raw)
         case ".xz":
-            return lzma.LZMAFile(cast(IO[bytes], raw))
+            return lzma.LZMAFile(raw)
         case ".zst":
             return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
         case _:
