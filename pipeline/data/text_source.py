@@ -1,5 +1,6 @@
 """Criteo's and CSV files, plain or compressed, as chunks of coded columns."""
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -155,16 +156,10 @@ class TextSource:
             block = next(line_blocks(self.path, raw, self._block_bytes))
         line = block.data.split(b"\n", 1)[0].removesuffix(b"\r")
         try:
-            line.decode()
+            text = line.decode()
         except UnicodeDecodeError:
             raise InputError(f"{self.path}: line 1: the header is not valid UTF-8") from None
-        table = pa.csv.read_csv(
-            pa.BufferReader(line),
-            read_options=pa.csv.ReadOptions(autogenerate_column_names=True),
-            parse_options=pa.csv.ParseOptions(delimiter=self._layout.delimiter),
-            convert_options=pa.csv.ConvertOptions(auto_dict_encode=False),
-        )
-        return tuple(str(column[0]) for column in table.columns)
+        return tuple(next(csv.reader([text], delimiter=self._layout.delimiter), []))
 
 
 def _without_header(block: Block) -> Block:
