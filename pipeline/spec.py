@@ -26,33 +26,31 @@ from pydantic import (
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def _expand(text: str) -> str:
-    """Fills ``${NAME}`` and ``${NAME:-default}`` from the environment."""
-
-    def value(match: re.Match[str]) -> str:
-        name, default = match.groups()
-        found = os.environ.get(name) or default
-        if found is None:
-            raise ValueError(f"the environment variable {name} is not set and has no default")
-        return found
-
-    return _VARIABLE.sub(value, text)
+def _value(variable: re.Match[str]) -> str:
+    name, default = variable.groups()
+    found = os.environ.get(name) or default
+    if found is None:
+        raise ValueError(f"the environment variable {name} is not set and has no default")
+    return found
 
 
-PathText = Annotated[str, AfterValidator(_expand)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+_EXPANDED = AfterValidator(lambda text: _VARIABLE.sub(_value, text))
+PathText = Annotated[str, _EXPANDED]
+GivenPath = Annotated[str, Field(min_length=1), _EXPANDED]
+# TOML has arrays where Python has tuples.
+Lax = Field(strict=False)
 
 
 class Section(BaseModel):
-    """A table of the spec: frozen, and strict about its keys."""
+    """A table of the spec: frozen, and strict about its keys and types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class RunSpec(Section):
     """Where a run lives, and the seed of its initialisation, shuffling and dropout."""
 
-    directory: PathText
+    directory: GivenPath
     seed: NonNegativeInt = 0
 
 
@@ -73,7 +71,7 @@ class FieldSpec(Section):
         pooling: how a multi-valued field's embeddings become one.
     """
 
-    name: Name
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
     kind: Literal["categorical", "numeric", "multi_valued"] = "categorical"
     column: str = ""
     binning: Literal["log_square", "quantile"] = "log_square"
@@ -118,11 +116,11 @@ class DataSpec(Section):
     """
 
     format: Literal["criteo", "csv", "parquet"]
-    source: PathText
+    source: GivenPath
     directory: PathText = ""
     label: str = "label"
     bad_rows: Literal["fail", "skip"] = "fail"
-    fields: tuple[FieldSpec, ...] = ()
+    fields: Annotated[tuple[FieldSpec, ...], Lax] = ()
     splits: SplitFiles | None = None
     generator: GeneratorSpec | None = None
 
@@ -154,7 +152,7 @@ class PrepareSpec(Section):
     threads: NonNegativeInt = 0
     minimum_count: PositiveInt = 1
     vocabulary: Literal["all", "train"] = "all"
-    ratios: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.8, 0.1, 0.1)
+    ratios: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Lax] = (0.8, 0.1, 0.1)
     seed: NonNegativeInt = 0
     part_rows: PositiveInt = 262_144
 
@@ -194,7 +192,7 @@ class ModelSpec(Section):
     interaction: Literal["dnn", "dcnv2"] = "dcnv2"
     sets: PositiveInt = 4
     embedding_dim: PositiveInt = 10
-    groups: tuple[GroupSpec, ...] = ()
+    groups: Annotated[tuple[GroupSpec, ...], Lax] = ()
     head: Literal["mean", "gate"] = "mean"
     tables: Literal["packed", "separate"] = "packed"
     initialization: Literal["xavier_total", "xavier_field", "uniform", "normal"] = "xavier_total"
@@ -298,5 +296,5 @@ class Spec(Section):
 
     def digest(self, *sections: str) -> str:
         """A SHA-256 of the named sections' values: equal digests, equal settings."""
-        values = self.model_dump(mode="json", include=set(sections))
+        values = {name: getattr(self, name).model_dump(mode="json") for name in sections}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
