@@ -94,7 +94,7 @@ def _plain_lines(task: str, total: int, unit: str) -> Advance:
         done += count
         latest = note if note is not None else latest
         now = time.monotonic()
-        if done >= total or now - printed_at >= PLAIN_INTERVAL_S:
+        if done - count < total <= done or now - printed_at >= PLAIN_INTERVAL_S:
             printed_at = now
             print(
                 f"{task}: {done:,} / {total:,} {unit} {latest}".rstrip(),

@@ -58,7 +58,7 @@ def shard_model(task: ClickTask, spec: Spec, runtime: Runtime) -> ShardedModel:
     plan = planner.collective_plan(task, [sharder], dist.GroupMember.WORLD)
     tables = task.model.embedding_sets.tables
     for layer in synchronized_layers(task):
-        layer.average = _average_over_ranks
+        layer.average, layer.ranks = _average_over_ranks, runtime.world_size
     module = DistributedModelParallel(task, device=runtime.device, plan=plan, sharders=[sharder])
     initializer = TableInitializer(spec.model, _total_rows(tables), spec.run.seed)
     initialize_tables(module, tables, initializer)

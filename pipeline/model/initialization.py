@@ -32,6 +32,8 @@ class TableInitializer:
     def rows(self, table: Table, start: int, stop: int) -> torch.Tensor:
         """Rows ``start`` to ``stop`` of a table, (stop - start, physical columns) float32."""
         values = torch.zeros(stop - start, table.physical_columns)
+        if start == stop:  # A rank beyond the end of a short table.
+            return values
         for place in range(table.sets):
             columns = slice(place * table.embedding_dim, (place + 1) * table.embedding_dim)
             values[:, columns] = self._set_rows(table, table.first_set + place, start, stop)
