@@ -74,17 +74,27 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_size(path: Path) -> int:
+    """The bytes of a file.
+
+    Raises:
+        InputError: when there is none.
+    """
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; set data.source") from None
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[HashedFile]:
     """The raw file.
 
     Raises:
-        InputError: when there is none that can be read.
+        InputError: when it cannot be read.
     """
     try:
         file = HashedFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; set data.source") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     try:

@@ -23,8 +23,8 @@ def find_columns(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> l
     """
     for name in wanted:
         if name not in columns:
-            near = difflib.get_close_matches(name, columns, n=3) or sorted(columns)[:20]
-            raise InputError(f"{path}: no column {name!r}; near it: {', '.join(near)}")
+            near = difflib.get_close_matches(name, columns, n=3) or [*columns[:10], "..."]
+            raise InputError(f"{path}: no column {name!r}; it has {', '.join(near)}")
         if columns.count(name) > 1:
             raise InputError(f"{path}: column {name!r} is there {columns.count(name)} times")
     return [columns.index(name) for name in wanted]
@@ -79,7 +79,7 @@ def _check_numbers(
     valid = pc.or_(pc.is_valid(numbers(texts)), pc.equal(texts, MISSING))
 
     def describe(value: str) -> str:
-        return f"the numeric field {field.name!r} has {value!r}, a number or nothing is expected"
+        return f"the numeric field {field.name!r} has {value!r}, a number or nothing expected"
 
     _check(column, valid.to_numpy(zero_copy_only=False), positions, faults, NOT_A_NUMBER, describe)
 
@@ -105,4 +105,4 @@ def _check(
 
 
 def _label_found(value: str) -> str:
-    return f"the label is {value!r}, 0 or 1 is expected"
+    return f"the label is {value!r}, 0 or 1 expected"

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.console import InputError
 
+HEADER = "header"
 WRONG_COLUMNS = "wrong number of columns"
 BAD_LABEL = "label is not 0 or 1"
 NOT_A_NUMBER = "not a number in a numeric field"

@@ -12,7 +12,7 @@ from pyarrow import types
 
 from pipeline.console import InputError
 from pipeline.data.binning import MISSING
-from pipeline.data.byte_blocks import file_digest
+from pipeline.data.byte_blocks import file_digest, file_size
 from pipeline.data.chunks import Chunk
 from pipeline.data.columns import checked_chunk, find_columns
 from pipeline.data.faults import Faults, Policy
@@ -61,14 +61,13 @@ class ParquetSource:
         Raises:
             InputError: when the file cannot be read or a column is absent or of a wrong type.
         """
-        self.path = path
+        self.path, self.size = path, file_size(path)
         self.bytes_done, self.digest = 0, ""
         self._policy, self._batch_rows = policy, batch_rows
         self._columns = [*(field.source_column for field in fields), label]
         with self._opened() as file:
             schema = file.schema_arrow
         find_columns(path, schema.names, self._columns)
-        self.size = path.stat().st_size
         self.fields = tuple(self._checked(field, schema) for field in fields)
 
     def blocks(self) -> Iterator[RowBatch]:
@@ -98,8 +97,6 @@ class ParquetSource:
     def _opened(self) -> pq.ParquetFile:
         try:
             return pq.ParquetFile(self.path)
-        except FileNotFoundError:
-            raise InputError(f"{self.path}: no such file; set data.source") from None
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self.path}: not a Parquet file that can be read: {error}") from None
 

@@ -1,6 +1,7 @@
 """Criteo's and CSV files, plain or compressed, as chunks of coded columns."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,10 +11,10 @@ import pyarrow as pa
 import pyarrow.csv
 
 from pipeline.console import InputError
-from pipeline.data.byte_blocks import Block, line_blocks, opened
+from pipeline.data.byte_blocks import Block, file_size, line_blocks, opened
 from pipeline.data.chunks import VALUES, Chunk
 from pipeline.data.columns import checked_chunk, find_columns
-from pipeline.data.faults import WRONG_COLUMNS, Faults, Policy
+from pipeline.data.faults import HEADER, WRONG_COLUMNS, Faults, Policy
 from pipeline.data.schemas import CRITEO_COLUMNS
 from pipeline.data.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
 from pipeline.spec import FieldSpec
@@ -33,6 +34,9 @@ class TextFormat:
     quotes: bool
     columns: tuple[str, ...] = ()
 
+
+# A row starts with its label. (A header that belongs there is not among the blocks.)
+_STARTS_LIKE_A_NAME = re.compile(rb'"?[A-Za-z_]')
 
 CRITEO = TextFormat("\t", False, CRITEO_COLUMNS)
 CSV = TextFormat(",", True)
@@ -74,9 +78,10 @@ class TextSource:
         self.path, self.fields = path, tuple(fields)
         self.bytes_done, self.digest = 0, ""
         self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
+        self.size = file_size(path)
         columns = layout.columns or self._header()
-        self.size = path.stat().st_size
         wanted = [*(field.source_column for field in fields), label]
+        self._extra_lines = 1 if layout.quotes else 0
         self._column_count = len(columns)
         self._needed = find_columns(path, columns, wanted)
 
@@ -98,11 +103,14 @@ class TextSource:
             InputError: for the first bad row, unless bad rows are skipped.
         """
         faults = Faults(self.path, "line", block.first_line, self._policy)
+        if block.first_line == 1 and _STARTS_LIKE_A_NAME.match(block.data):
+            faults.add(np.zeros(1, np.int64), HEADER, lambda _: "a header, the format has none")
         data = blank_lines(block.data, note_unreadable(block.data, faults))
         table, wrong = self._read(data)
-        if table.num_rows + len(wrong) != block.lines:
-            data = blank_lines(data, note_open_quotes(data, self._spans_lines, faults))
+        if table.num_rows + len(wrong) != block.lines + self._extra_lines:
+            data = blank_lines(data, note_open_quotes(data, self._ends_in_quotes, faults))
             table, wrong = self._read(data)
+        table = table.slice(0, block.lines - len(wrong))
         wrong_rows = np.array(sorted(wrong), dtype=np.int64)
         faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
         positions = np.delete(np.arange(block.lines), wrong_rows)
@@ -111,18 +119,21 @@ class TextSource:
         return checked_chunk(self.fields, columns, positions, block.lines, first_row, faults)
 
     def _read(self, data: bytes) -> tuple[pa.Table, dict[int, str]]:
-        """The columns needed, by position; and what is wrong with the lines that are no rows."""
+        """The columns needed, by position; and what is wrong with the lines that are no rows.
+
+        Where values may be quoted, ``_extra_lines`` empty lines follow the block's own: a quote
+        that the last line leaves open swallows them, and the rows are fewer than the lines.
+        """
         wrong: dict[int, str] = {}
 
         def note(row: pa.csv.InvalidRow) -> str:
             wrong[row.number - 1] = (
-                f"{row.actual_columns} columns, {row.expected_columns} are expected"
+                f"{row.actual_columns} columns found, {row.expected_columns} expected"
             )
             return "skip"
 
         quotes = self._layout.quotes
-        # An empty last line is swallowed by a quote that the line before it leaves open.
-        text = data + (b"\n" if data.endswith(b"\n") else b"\n\n") if quotes else data
+        text = data.removesuffix(b"\n") + b"\n" * (1 + self._extra_lines) if quotes else data
         needed = [str(index) for index in self._needed]
         table = pa.csv.read_csv(
             pa.BufferReader(text),
@@ -143,12 +154,12 @@ class TextSource:
                 column_types=dict.fromkeys(needed, VALUES),
             ),
         )
-        return (table.slice(0, table.num_rows - 1) if quotes else table), wrong
+        return table, wrong
 
-    def _spans_lines(self, line: bytes) -> bool:
-        """Whether a line's last quote is left open."""
+    def _ends_in_quotes(self, line: bytes) -> bool:
+        """Whether a line by itself leaves a quote open."""
         table, wrong = self._read(line)
-        return table.num_rows + len(wrong) != 1
+        return table.num_rows + len(wrong) != 1 + self._extra_lines
 
     def _header(self) -> tuple[str, ...]:
         """The names in the first line."""

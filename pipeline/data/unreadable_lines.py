@@ -28,19 +28,19 @@ def note_unreadable(data: bytes, faults: Faults) -> np.ndarray:
 
 
 def note_open_quotes(
-    data: bytes, spans_lines: Callable[[bytes], bool], faults: Faults
+    data: bytes, ends_in_quotes: Callable[[bytes], bool], faults: Faults
 ) -> np.ndarray:
     """Notes lines that end within quotes.
 
     Args:
         data: the block.
-        spans_lines: whether a line taken by itself is not whole.
+        ends_in_quotes: whether a line by itself leaves a quote open.
         faults: where to note them.
 
     Returns:
         Their positions in the block.
     """
-    bad = _rows_where(data, lambda line: b'"' in line and spans_lines(line))
+    bad = _rows_where(data, lambda line: b'"' in line and ends_in_quotes(line))
     faults.add(bad, OPEN_QUOTE, lambda _: "a quote that is not closed on its line")
     return bad
 
