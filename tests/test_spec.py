@@ -1,0 +1,212 @@
+import copy
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.spec import DataSpec, FieldSpec, GroupSpec, ModelSpec, Spec
+
+MINIMAL: dict[str, Any] = {
+    "run": {"directory": "runs/a"},
+    "data": {"format": "criteo", "source": "train.txt"},
+}
+
+
+def spec_with(**sections: dict[str, Any]) -> Spec:
+    """The minimal spec with some keys of some sections set."""
+    values = copy.deepcopy(MINIMAL)
+    for section, keys in sections.items():
+        values.setdefault(section, {}).update(keys)
+    return Spec.model_validate(values)
+
+
+def refused(**sections: dict[str, Any]) -> tuple[tuple[str | int, ...], str]:
+    """Where the one error of a spec is, and its message."""
+    with pytest.raises(ValidationError) as caught:
+        spec_with(**sections)
+    (error,) = caught.value.errors()
+    return error["loc"], error["msg"]
+
+
+class TestDefaults:
+    def test_a_directory_and_a_source_are_enough(self) -> None:
+        spec = spec_with()
+        assert (spec.run.seed, spec.data.label, spec.data.bad_rows) == (0, "label", "fail")
+
+    def test_model_is_the_papers_dcnv2(self) -> None:
+        model = spec_with().model
+        assert (model.interaction, model.embedding_dim, model.dcnv2.layers) == ("dcnv2", 10, 4)
+        assert (model.hidden_dim, model.dropout, model.head) == (400, 0.2, "mean")
+        assert (model.initialization, model.normalization) == ("xavier_total", "batch")
+
+    def test_training_is_the_papers_protocol(self) -> None:
+        spec = spec_with()
+        assert (spec.train.batch_size, spec.train.patience) == (2048, 3)
+        assert (spec.prepare.ratios, spec.prepare.vocabulary) == ((0.8, 0.1, 0.1), "all")
+        assert (spec.dense_optimizer.name, spec.dense_optimizer.learning_rate) == ("adam", 1e-3)
+        assert (spec.embedding_optimizer.name, spec.embedding_optimizer.learning_rate) == (
+            "adam",
+            1e-3,
+        )
+
+    @pytest.mark.parametrize("key", ["run", "data"])
+    def test_sections_without_defaults_are_needed(self, key: str) -> None:
+        values = {name: section for name, section in MINIMAL.items() if name != key}
+        with pytest.raises(ValidationError, match=rf"{key}\n\s+Field required"):
+            Spec.model_validate(values)
+
+    def test_dataset_stands_in_the_run_directory_unless_given(self) -> None:
+        assert str(spec_with().dataset_directory) == "runs/a/dataset"
+        assert str(spec_with(data={"directory": "d"}).dataset_directory) == "d"
+
+    def test_a_field_is_read_from_the_column_of_its_name_unless_given(self) -> None:
+        assert FieldSpec(name="user").source_column == "user"
+        assert FieldSpec(name="user", column="User ID").source_column == "User ID"
+
+
+class TestEnvironment:
+    def test_variable_replaces_its_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MEP_TEST", "/mnt/logs")
+        assert spec_with(data={"source": "${MEP_TEST:-data}/x"}).data.source == "/mnt/logs/x"
+
+    def test_default_serves_when_the_variable_is_absent(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("MEP_TEST", raising=False)
+        assert spec_with(data={"source": "${MEP_TEST:-../a-b}/x"}).data.source == "../a-b/x"
+
+    def test_default_serves_when_the_variable_is_empty(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MEP_TEST", "")
+        assert spec_with(run={"directory": "${MEP_TEST:-runs}/x"}).run.directory == "runs/x"
+
+    def test_several_variables_fill_one_path(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MEP_TEST", "a")
+        source = spec_with(data={"source": "${MEP_TEST}/${MEP_OTHER:-b}/$c"}).data.source
+        assert source == "a/b/$c"
+
+    def test_absent_variable_without_default_is_named(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("MEP_TEST", raising=False)
+        where, message = refused(data={"source": "${MEP_TEST}/x"})
+        assert where == ("data", "source")
+        assert "MEP_TEST is not set and has no default" in message
+
+
+class TestRefusals:
+    def test_criteo_takes_no_fields(self) -> None:
+        where, message = refused(data={"fields": [{"name": "a"}]})
+        assert where == ("data",)
+        assert "has fields of its own" in message
+
+    @pytest.mark.parametrize("kind", ["csv", "parquet"])
+    def test_other_formats_need_fields(self, kind: str) -> None:
+        _, message = refused(data={"format": kind})
+        assert f"format '{kind}' needs data.fields" in message
+
+    def test_repeated_field_names_are_listed(self) -> None:
+        fields = [{"name": name} for name in ("a", "b", "c", "b", "a")]
+        _, message = refused(data={"format": "csv", "fields": fields})
+        assert message.endswith("data.fields names a, b more than once")
+
+    @pytest.mark.parametrize("name", ["", "user id", "a/b", "a@b", "a.b"])
+    def test_field_names_are_letters_digits_and_underscores(self, name: str) -> None:
+        where, _ = refused(data={"format": "csv", "fields": [{"name": name}]})
+        assert where == ("data", "fields", 0, "name")
+
+    @pytest.mark.parametrize(
+        ("section", "key", "value"),
+        [
+            ("run", "seed", -1),
+            ("run", "directory", ""),
+            ("data", "source", ""),
+            ("model", "sets", 0),
+            ("model", "embedding_dim", 0),
+            ("model", "dropout", 1.0),
+            ("model", "dropout", -0.1),
+            ("model", "interaction", "fm"),
+            ("train", "patience", 0),
+            ("dense_optimizer", "learning_rate", 0.0),
+            ("dense_optimizer", "learning_rate", float("inf")),
+            ("dense_optimizer", "learning_rate", float("nan")),
+            ("embedding_optimizer", "weight_decay", -1e-6),
+        ],
+    )
+    def test_values_out_of_range(self, section: str, key: str, value: Any) -> None:
+        where, _ = refused(**{section: {key: value}})
+        assert where == (section, key)
+
+    @pytest.mark.parametrize("value", [True, "4", 4.0, 4.5, [4], None])
+    def test_a_whole_number_is_nothing_else(self, value: Any) -> None:
+        where, _ = refused(model={"sets": value})
+        assert where == ("model", "sets")
+
+    def test_an_integer_is_a_number(self) -> None:
+        assert spec_with(dense_optimizer={"learning_rate": 1}).dense_optimizer.learning_rate == 1.0
+
+    @pytest.mark.parametrize("ratios", [[0.9, 0.1], [0.9, 0.1, 0.0], [8, 1, 1, 1], [True, 1, 1]])
+    def test_ratios_are_three_positive_shares(self, ratios: list[Any]) -> None:
+        where, _ = refused(prepare={"ratios": ratios})
+        assert where[:2] == ("prepare", "ratios")
+
+
+class TestGroups:
+    def test_short_form_is_one_group(self) -> None:
+        short = ModelSpec(interaction="dnn", sets=3, embedding_dim=5)
+        assert short.resolved_groups == (GroupSpec(interaction="dnn", sets=3, embedding_dim=5),)
+
+    def test_long_form_of_the_same_group_resolves_alike(self) -> None:
+        short = spec_with(model={"interaction": "dnn", "sets": 3, "embedding_dim": 5})
+        group = {"interaction": "dnn", "sets": 3, "embedding_dim": 5}
+        long = spec_with(model={"groups": [group]})
+        assert long.model.resolved_groups == short.model.resolved_groups
+
+    def test_long_form_keeps_its_order(self) -> None:
+        kinds = [("dnn", 2, 8), ("dcnv2", 1, 4), ("dnn", 1, 6)]
+        groups = [{"interaction": i, "sets": s, "embedding_dim": k} for i, s, k in kinds]
+        resolved = spec_with(model={"groups": groups}).model.resolved_groups
+        assert [(g.interaction, g.sets, g.embedding_dim) for g in resolved] == kinds
+
+
+class TestFrozen:
+    def test_a_section_cannot_be_changed(self) -> None:
+        with pytest.raises(ValidationError, match="frozen"):
+            spec_with().model.sets = 2  # type: ignore[misc]
+
+    def test_lists_become_tuples(self) -> None:
+        data = DataSpec.model_validate(
+            {"format": "csv", "source": "x", "fields": [{"name": "a"}, {"name": "b"}]}
+        )
+        assert isinstance(data.fields, tuple)
+
+
+class TestDigest:
+    def test_equal_settings_have_equal_digests(self) -> None:
+        assert spec_with().digest("model") == spec_with(model={"sets": 4}).digest("model")
+
+    @pytest.mark.parametrize(
+        ("section", "change"),
+        [
+            ("data", {"label": "click"}),
+            ("prepare", {"minimum_count": 2}),
+            ("model", {"dcnv2": {"layers": 3}}),
+            ("train", {"epochs": 1}),
+        ],
+    )
+    def test_depends_on_exactly_the_named_sections(
+        self, section: str, change: dict[str, Any]
+    ) -> None:
+        before, after = spec_with(), spec_with(**{section: change})
+        others = sorted({"run", "data", "prepare", "model", "train"} - {section})
+        assert before.digest(section) != after.digest(section)
+        assert before.digest(section, "run") != after.digest(section, "run")
+        assert before.digest(*others) == after.digest(*others)
+
+    def test_does_not_depend_on_the_order_of_names(self) -> None:
+        assert spec_with().digest("data", "model") == spec_with().digest("model", "data")
+
+    def test_an_unknown_section_is_an_error(self) -> None:
+        with pytest.raises(AttributeError, match="modle"):
+            spec_with().digest("modle")
