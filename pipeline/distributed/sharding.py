@@ -7,7 +7,6 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed._shard.sharded_tensor import ShardedTensor
-from torch.distributed.nn.functional import all_reduce
 from torchrec.distributed.model_parallel import DistributedModelParallel
 from torchrec.distributed.planner import EmbeddingShardingPlanner, Topology
 from torchrec.distributed.planner.stats import NoopEmbeddingStats
@@ -73,7 +72,9 @@ def synchronized_layers(module: nn.Module) -> Iterator[SetBatchNorm]:
 
 
 def _average_over_ranks(statistics: torch.Tensor) -> torch.Tensor:
-    return all_reduce(statistics / dist.get_world_size())
+    total = statistics.clone()
+    dist.all_reduce(total)
+    return total / dist.get_world_size()
 
 
 def _total_rows(tables: tuple[Table, ...]) -> int:
