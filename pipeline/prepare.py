@@ -32,12 +32,13 @@ def main(arguments: list[str]) -> None:
     """Runs the stage on ``SPEC [key=value ...]``."""
     path, overrides = spec_arguments(arguments, __doc__)
     spec = load_spec(Path(path), overrides)
-    begun = time.monotonic()
     manifest = unchanged(spec)
     if manifest:
         print("unchanged, skipped: the dataset has the spec's settings and the sources' digests")
     else:
-        manifest = build(spec, _generate(spec))
+        oracle = _generate(spec)
+        begun = time.monotonic()
+        manifest = build(spec, oracle)
         seconds = time.monotonic() - begun
         print(f"prepared {manifest.rows_read / seconds:,.0f} rows/s in {seconds:.1f} s")
     print(_summary(spec, manifest))

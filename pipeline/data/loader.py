@@ -45,7 +45,7 @@ class Loader:
     An epoch is a pure function of (shuffle seed, epoch number): every row once, cut into global
     batches that are the same for every world size. A rank gets an equally long slice of each, see
     ``pipeline.data.schedule``. The next window is decoded in a thread while the current one is
-    used, so two windows are in memory at most; a split that fits in one window is decoded once.
+    used, so about two windows are in memory; a split that fits in one window is decoded once.
     """
 
     def __init__(

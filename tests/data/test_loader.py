@@ -1,5 +1,6 @@
 """The laws of the loader, on a real dataset directory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from pipeline.console import InputError
 from pipeline.data.batch import Batch
 from pipeline.data.loader import Loader
-from pipeline.data.manifest import read_manifest
+from pipeline.data.manifest import Split, read_manifest
 from pipeline.data.parts import read_part
 
 SEED = 3
@@ -192,3 +193,21 @@ def test_a_changed_part_is_refused_by_name(tiny_dataset: Path, tmp_path: Path) -
     part.unlink()
     with pytest.raises(InputError, match=r"part-00002.parquet: missing"):
         next(Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED).epoch(0))
+
+
+def test_an_id_outside_its_fields_table_is_refused_by_name(tiny_dataset: Path) -> None:
+    manifest = read_manifest(tiny_dataset)
+    fields = [replace(f, cardinality=3) if f.name == "small" else f for f in manifest.fields]
+    reader = Loader(
+        tiny_dataset, replace(manifest, fields=tuple(fields)), "train", 128, 0, 1, 10_000, SEED
+    )
+    with pytest.raises(InputError, match=r"part-00000.parquet: field 'small' has the id 16, its"):
+        next(reader.epoch(0))
+
+
+def test_an_empty_split_has_no_batches(tiny_dataset: Path) -> None:
+    manifest = read_manifest(tiny_dataset)
+    splits = {**manifest.splits, "test": Split(0, 0, ())}
+    reader = Loader(tiny_dataset, replace(manifest, splits=splits), "test", 8, 0, 1, 10, None)
+    assert reader.batches_per_epoch == 0
+    assert list(reader.epoch(0)) == []
