@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,6 +20,11 @@ from pipeline.diagnostics.spectrum import (
 
 # The energy that a verdict counts dimensions for.
 VERDICT_ENERGY = 0.95
+
+# A field is collapsed when that energy fits into this share of the dimensions that its rows and
+# columns allow, and partly collapsed up to the second. A convention: of a random matrix it takes
+# more than 9 in 10.
+COLLAPSED_SHARE, PARTLY_COLLAPSED_SHARE = 1 / 3, 2 / 3
 
 # A direction whose singular value is below this share of its set's largest does not count to the
 # set's column space. The inverse root of a Gram matrix multiplies its error of about 1e-15 by
@@ -81,17 +86,24 @@ class FieldCollapse:
         return self.together.dimensions_for(VERDICT_ENERGY) / self.possible_dimensions
 
     @property
+    def level(self) -> Literal["collapsed", "partly collapsed", "spread"]:
+        """The verdict in a word."""
+        if self.used_share <= COLLAPSED_SHARE:
+            return "collapsed"
+        return "partly collapsed" if self.used_share <= PARTLY_COLLAPSED_SHARE else "spread"
+
+    @property
     def verdict(self) -> str:
         """One plain sentence, such as "3 of 10 dimensions carry 95 % of the energy"."""
         used, columns = self.together.dimensions_for(VERDICT_ENERGY), self.together.dimensions
         if used == 0:
             return f"all {columns} dimensions are zero"
+        limited = "possible " if self.cardinality < columns else ""
         verb = "carries" if used == 1 else "carry"
-        sentence = f"{used} of {columns} dimensions {verb} {VERDICT_ENERGY:.0%} of the energy"
-        sentence = sentence.replace("%", " %")
-        if self.cardinality < columns:
-            return f"{sentence}; {self.cardinality} rows allow {self.cardinality} at the most"
-        return sentence
+        return (
+            f"{used} of {self.possible_dimensions} {limited}dimensions {verb} "
+            f"{100 * VERDICT_ENERGY:.0f} % of the energy"
+        )
 
 
 def analyse_field(name: str, sets: Sequence[Tensor]) -> FieldCollapse:

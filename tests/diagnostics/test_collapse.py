@@ -137,16 +137,14 @@ def test_the_verdict_counts_the_dimensions_that_carry_the_energy() -> None:
     found = analyse_field("a", [collapsed])
 
     assert found.verdict == "3 of 10 dimensions carry 95 % of the energy"
-    assert found.used_share == 0.3
+    assert (found.used_share, found.level) == (0.3, "collapsed")
 
 
 def test_the_verdict_says_when_the_rows_are_the_limit() -> None:
     found = analyse_field("a", [torch.eye(3, 10)])
 
-    assert found.verdict == (
-        "3 of 10 dimensions carry 95 % of the energy; 3 rows allow 3 at the most"
-    )
-    assert found.used_share == 1
+    assert found.verdict == "3 of 3 possible dimensions carry 95 % of the energy"
+    assert (found.used_share, found.level) == (1, "spread")
 
 
 def test_the_verdict_of_the_zero_matrix() -> None:

@@ -1,0 +1,159 @@
+"""The figures of collapse: information abundance by field, and spectra."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from pipeline.diagnostics.collapse import FieldCollapse, Spectrum
+from pipeline.diagnostics.figure import (
+    BLUE,
+    FAINT,
+    INK,
+    MUTED,
+    ORANGE,
+    PALE_BLUE,
+    TEAL,
+    inline_svg,
+    styled_figure,
+    whole_numbers,
+)
+
+ROW_HEIGHT = 17
+LABEL_LENGTH = 18
+
+# A sparkline's scale: from the largest singular value down to this share of it.
+SPARKLINE_FLOOR = 1e-3
+
+
+def abundance_bars(fields: Sequence[FieldCollapse]) -> str:
+    """Information abundance by field, the lowest on top: all sets side by side, and each set."""
+    fields = sorted(fields, key=lambda field: field.together.information_abundance)
+    values = [field.together.information_abundance for field in fields]
+    places = range(len(fields))
+    with styled_figure(58 + ROW_HEIGHT * len(fields)) as (figure, axes):
+        axes.barh(places, values, height=0.7, color=PALE_BLUE)
+        for place, field in zip(places, fields, strict=True):
+            _bar_details(axes, place, field)
+        axes.set_yticks(places, [_short(field.name) for field in fields])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        axes.set(
+            xlim=(0, 1.12 * max(*values, 1.0)),
+            ylim=(len(fields) - 0.5, -1.5),
+            xlabel="information abundance",
+        )
+        _beside_axes(axes, -1, "rows", MUTED)
+        label = (
+            f"Information abundance of {len(fields)} fields, from {values[0]:.2f} in "
+            f"{fields[0].name} to {values[-1]:.2f} in {fields[-1].name}. The table by field has "
+            "the figures."
+        )
+        return inline_svg(figure, "abundance-by-field", label)
+
+
+def _bar_details(axes: Axes, place: int, field: FieldCollapse) -> None:
+    """The value at a bar's end, a dot for each set, and the field's rows."""
+    value = field.together.information_abundance
+    axes.annotate(
+        f"{value:.1f}",
+        (value, place),
+        xytext=(4, 0),
+        textcoords="offset points",
+        verticalalignment="center",
+        fontsize=8.5,
+    )
+    if len(field.sets) > 1:
+        dots = [one.information_abundance for one in field.sets]
+        axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=3.4, alpha=0.8)
+    _beside_axes(axes, place, short_count(field.cardinality), MUTED)
+
+
+def _beside_axes(axes: Axes, place: int, text: str, colour: str) -> None:
+    """Text at the right of the axes, at a bar's height."""
+    axes.text(
+        1.1,
+        place,
+        text,
+        transform=axes.get_yaxis_transform(),
+        horizontalalignment="right",
+        verticalalignment="center",
+        color=colour,
+        fontsize=8.5,
+    )
+
+
+def spectra(fields: Sequence[FieldCollapse], highlighted: Mapping[str, str]) -> str:
+    """The spectrum of every field, all sets side by side.
+
+    Args:
+        fields: the model's fields.
+        highlighted: up to three fields to show in colour, and what to call each of them.
+    """
+    lines = [(field.name, field.together) for field in fields]
+    return _spectra(lines, highlighted, "spectra-together", "with all sets side by side")
+
+
+def set_spectra(fields: Sequence[FieldCollapse], highlighted: Mapping[str, str]) -> str:
+    """The spectrum of every set of every field, each set alone. See ``spectra``."""
+    lines = [(field.name, one) for field in fields for one in field.sets]
+    return _spectra(lines, highlighted, "spectra-by-set", "of each set alone")
+
+
+def _spectra(
+    lines: Sequence[tuple[str, Spectrum]], highlighted: Mapping[str, str], identity: str, what: str
+) -> str:
+    """All spectra faint, those of the highlighted fields in colour and on top."""
+    colours = dict(zip(highlighted, (BLUE, TEAL, ORANGE), strict=False))
+    longest = max(spectrum.dimensions for _, spectrum in lines)
+    with styled_figure(260) as (figure, axes):
+        for name, spectrum in lines:
+            shown = [value for value in spectrum.singular_values if value > 0]
+            dimensions = range(1, len(shown) + 1)
+            if name in colours:
+                axes.plot(dimensions, shown, color=colours[name], zorder=3)
+            else:
+                axes.plot(dimensions, shown, color=FAINT, linewidth=0.8, alpha=0.5)
+        for name, colour in colours.items():
+            axes.plot([], [], color=colour, label=f"{_short(name)}, {highlighted[name]}")
+        axes.set(yscale="log", xlabel="dimension", ylabel="singular value / largest")
+        axes.set_xlim(0.5, longest + 0.5)
+        axes.set_ylim(top=1.3)
+        axes.yaxis.set_major_formatter("{x:g}")
+        whole_numbers(axes)
+        axes.legend(loc="lower left")
+        label = f"Singular values of every field {what}, over the largest, on a logarithmic scale."
+        return inline_svg(figure, identity, label)
+
+
+def sparkline(spectrum: Spectrum) -> str:
+    """A spectrum as small bars, logarithmic from 1 down to 1e-3."""
+    values = np.clip(spectrum.singular_values, SPARKLINE_FLOOR, 1)
+    heights = 20 * (1 - np.log(values) / np.log(SPARKLINE_FLOOR))
+    step = 100 / len(values)
+    bars = "".join(
+        f"M{column * step:.1f} 20v{-height:.1f}h{0.75 * step:.2f}v{height:.1f}z"
+        for column, height in enumerate(heights)
+        if height > 0
+    )
+    return (
+        '<svg class="sparkline" viewBox="0 0 100 20" preserveAspectRatio="none" '
+        f'aria-hidden="true"><path d="{bars}"/></svg>'
+    )
+
+
+def short_count(count: int) -> str:
+    """A whole number in five characters or fewer.
+
+    >>> [short_count(count) for count in (4, 950, 12_345, 120_000, 1_234_567)]
+    ['4', '950', '12.3k', '120k', '1.2M']
+    """
+    for size, suffix in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count / size:.{0 if count >= 100 * size else 1}f}{suffix}"
+    return str(count)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"

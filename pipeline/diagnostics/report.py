@@ -1,0 +1,207 @@
+"""The report of a run: one HTML page that needs no server, no network and no script.
+
+``report/index.html`` is ``report.html`` filled in, with ``report.css`` and every figure inside it.
+``report/collapse.json`` beside it holds the measures of every field and set.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from statistics import fmean
+from string import Template
+from typing import Any
+
+from pipeline.diagnostics.collapse import FieldCollapse
+from pipeline.diagnostics.collapse_plots import abundance_bars, set_spectra, spectra
+from pipeline.diagnostics.report_tables import (
+    facts,
+    field_table,
+    metrics_table,
+    model_line,
+    optimizer_note,
+    tiles,
+)
+from pipeline.diagnostics.run_plots import (
+    abundance_curve,
+    calibration_plot,
+    loss_curve,
+    validation_curve,
+)
+from pipeline.metrics.calibration import CalibrationCurve
+
+REPORT_FILE = Path("report") / "index.html"
+COLLAPSE_FILE = Path("report") / "collapse.json"
+HERE = Path(__file__).parent
+
+
+def write_report(
+    directory: Path,
+    metrics: Mapping[str, Any],
+    curves: Sequence[Mapping[str, Any]],
+    collapse: Sequence[FieldCollapse],
+    calibration: CalibrationCurve,
+    spec_toml: str,
+) -> Path:
+    """Writes the report of a run into its directory.
+
+    Args:
+        directory: the run directory.
+        metrics: what ``metrics.json`` holds.
+        curves: the lines of ``metrics.jsonl``.
+        collapse: the model's fields.
+        calibration: of the test split.
+        spec_toml: the resolved spec.
+
+    Returns:
+        The page's path.
+    """
+    page = render(metrics, curves, collapse, calibration, spec_toml)
+    data = json.dumps([asdict(field) for field in collapse], indent=1) + "\n"
+    (directory / REPORT_FILE).parent.mkdir(parents=True, exist_ok=True)
+    _write_whole(directory / COLLAPSE_FILE, data)
+    _write_whole(directory / REPORT_FILE, page)
+    return directory / REPORT_FILE
+
+
+def render(
+    metrics: Mapping[str, Any],
+    curves: Sequence[Mapping[str, Any]],
+    collapse: Sequence[FieldCollapse],
+    calibration: CalibrationCurve,
+    spec_toml: str,
+) -> str:
+    """The page. The arguments are those of ``write_report``."""
+    name = escape(str(metrics["run"]["name"]))
+    template = Template((HERE / "report.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=f"{name}: run report",
+        style=(HERE / "report.css").read_text(encoding="utf-8"),
+        name=name,
+        model=model_line(metrics),
+        tiles=tiles(metrics, collapse),
+        metrics_table=metrics_table(metrics),
+        run_figures=_run_figures(metrics, curves, calibration),
+        lead=_lead(collapse),
+        abundance_figure=_abundance_figure(collapse),
+        spectra_figures=_spectra_figures(collapse),
+        field_table=field_table(collapse),
+        optimizer_note=optimizer_note(metrics),
+        facts=facts(metrics),
+        spec=escape(spec_toml),
+    )
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes beside ``path`` and renames, so that it is never half there."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _figure(title: str, caption: str, svg: str) -> str:
+    head = f"<figcaption><b>{title}</b> <span>{caption}</span></figcaption>"
+    return f"<figure>{head}\n{svg}</figure>"
+
+
+def _run_figures(
+    metrics: Mapping[str, Any],
+    curves: Sequence[Mapping[str, Any]],
+    calibration: CalibrationCurve,
+) -> str:
+    """Loss, validation AUC, information abundance by epoch, calibration; those with data."""
+    kinds = {line["kind"] for line in curves}
+    figures = []
+    if "train" in kinds:
+        figures.append(
+            _figure(
+                "Loss",
+                "By step; the validation logloss at the end of each epoch.",
+                loss_curve(curves),
+            )
+        )
+    if "valid" in kinds:
+        oracle = metrics["oracle"]["auc"] if "oracle" in metrics else None
+        figures += [
+            _figure(
+                "Validation AUC",
+                "By epoch. The best epoch's weights are the ones tested.",
+                validation_curve(curves, oracle),
+            ),
+            _figure(
+                "Information abundance in training",
+                "Mean over fields, all sets side by side, after each epoch.",
+                abundance_curve(curves),
+            ),
+        ]
+    if len(calibration.count):
+        figures.append(
+            _figure(
+                "Calibration on the test split",
+                "Bins of equal size by prediction. On the dashed line, predictions hold.",
+                calibration_plot(calibration),
+            )
+        )
+    return "\n".join(figures)
+
+
+def _lead(collapse: Sequence[FieldCollapse]) -> str:
+    """The verdict on the model, in two sentences."""
+    levels = [field.level for field in collapse]
+    first = collapse[0]
+    mean = fmean(field.together.information_abundance for field in collapse)
+    sets = "one embedding set" if len(first.sets) == 1 else f"{len(first.sets)} sets side by side"
+    sentences = [
+        f"{levels.count('collapsed')} of {len(collapse)} fields have collapsed, "
+        f"{levels.count('partly collapsed')} partly; {levels.count('spread')} use most of "
+        "their dimensions.",
+        f"With {sets}, {first.together.dimensions} dimensions in all, the mean information "
+        f"abundance is {mean:.2f}.",
+    ]
+    diversity = [field.diversity for field in collapse if field.diversity is not None]
+    if diversity:
+        sentences.append(f"The mean diversity between sets is {fmean(diversity):.2f}.")
+    return " ".join(sentences)
+
+
+def _abundance_figure(collapse: Sequence[FieldCollapse]) -> str:
+    caption = (
+        "Bars: all sets side by side. Dots: each set alone."
+        if len(collapse[0].sets) > 1
+        else "The lowest on top."
+    )
+    return _figure("Information abundance by field", caption, abundance_bars(collapse))
+
+
+def _spectra_figures(collapse: Sequence[FieldCollapse]) -> str:
+    chosen = _highlighted(collapse)
+    several = len(collapse[0].sets) > 1
+    figures = [
+        _figure(
+            "Singular values, all sets side by side" if several else "Singular values",
+            "A line a field. In colour: by information abundance, among fields with more rows "
+            "than dimensions.",
+            spectra(collapse, chosen),
+        )
+    ]
+    if several:
+        figures.append(
+            _figure(
+                "Singular values, each set alone",
+                "A line a field and set, the same fields in colour.",
+                set_spectra(collapse, chosen),
+            )
+        )
+    return "\n".join(figures)
+
+
+def _highlighted(collapse: Sequence[FieldCollapse]) -> dict[str, str]:
+    """The fields of highest, median and lowest information abundance, if rows do not limit them."""
+    free = [field for field in collapse if field.cardinality > field.together.dimensions]
+    ranked = sorted(free or collapse, key=lambda field: field.together.information_abundance)
+    chosen = {"lowest": ranked[0], "highest": ranked[-1], "median": ranked[len(ranked) // 2]}
+    return {chosen[rank].name: rank for rank in ("highest", "median", "lowest")}

@@ -1,0 +1,190 @@
+"""The report's words and figures in HTML: tiles, tables and lists."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from statistics import fmean
+from typing import Any
+
+from pipeline.diagnostics.collapse import FieldCollapse
+from pipeline.diagnostics.collapse_plots import sparkline
+
+ABSENT = "&ndash;"
+
+
+def model_line(metrics: Mapping[str, Any]) -> str:
+    """The model, the seed and the date, in one line."""
+    model, run = metrics["model"], metrics["run"]
+    sets = "single embedding of" if model["sets"] == 1 else f"{model['sets']} embedding sets of"
+    parts = [
+        f"{model['interaction']}, {sets} {model['embedding_dim']} dimensions",
+        f"{model['head']} head",
+        f"{model['tables']} tables",
+        f"seed {run['seed']}",
+        *([str(run["date"])] if "date" in run else []),
+    ]
+    return " · ".join(f"<span>{escape(part)}</span>" for part in parts)
+
+
+def tiles(metrics: Mapping[str, Any], collapse: Sequence[FieldCollapse]) -> str:
+    """The headline figures, each with what it means."""
+    test = metrics["test"]
+    abundance = fmean(field.together.information_abundance for field in collapse)
+    auc_note = "the chance that a positive ranks above a negative"
+    if "oracle" in metrics:
+        share, best = metrics["share_of_oracle"], metrics["oracle"]["auc"]
+        auc_note = f"{_percent(share)} of the way from 0.5 to the oracle's {best:.4f}"
+    return _tile_list(
+        [
+            ("Test AUC", f"{test['auc']:.4f}", auc_note),
+            ("Logloss", f"{test['logloss']:.4f}", "on the test split, in nats"),
+            (
+                "Normalised entropy",
+                f"{test['normalized_entropy']:.4f}",
+                "below 1 beats predicting the base rate",
+            ),
+            ("Calibration", f"{test['calibration']:.3f}", "predicted over observed positives"),
+            (
+                "Information abundance",
+                f"{abundance:.2f}",
+                f"mean of {len(collapse)} fields; {collapse[0].together.dimensions} at the most",
+            ),
+        ]
+    )
+
+
+def _tile_list(entries: Iterable[tuple[str, str, str]]) -> str:
+    items = "\n".join(
+        f'<div><dt>{title}</dt><dd class="value">{value}</dd><dd class="note">{note}</dd></div>'
+        for title, value, note in entries
+    )
+    return f'<dl class="tiles">\n{items}\n</dl>'
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> str:
+    """Test, validation and, on generated data, the true probabilities as the oracle."""
+    measures = {
+        "AUC": ("auc", "{:.4f}"),
+        "Logloss": ("logloss", "{:.4f}"),
+        "Normalised entropy": ("normalized_entropy", "{:.4f}"),
+        "Calibration": ("calibration", "{:.3f}"),
+        "Rows": ("rows", "{:,}"),
+    }
+    splits = {"test": "Test", "valid": "Validation", "oracle": "Oracle"}
+    known = {key: title for key, title in splits.items() if key in metrics}
+    rows = [
+        [
+            title,
+            *(
+                style.format(metrics[key][name]) if name in metrics[key] else ABSENT
+                for key in known
+            ),
+        ]
+        for title, (name, style) in measures.items()
+    ]
+    table = _table("metrics", "Metrics by split", ["Measure", *known.values()], rows)
+    if "oracle" not in metrics:
+        return table
+    return (
+        f'{table}\n<p class="hint">Oracle: the true probabilities of the generated test rows.</p>'
+    )
+
+
+def field_table(collapse: Sequence[FieldCollapse]) -> str:
+    """Every field's verdict and measures, the most collapsed first."""
+    several = len(collapse[0].sets) > 1
+    of_sets = ["Each set", "Diversity"] if several else []
+    head = ["Field", "Verdict", "Information abundance", *of_sets, "Effective rank", "Rows"]
+    ranked = sorted(
+        collapse, key=lambda field: (field.used_share, field.together.information_abundance)
+    )
+    rows = [
+        [
+            escape(field.name),
+            _verdict(field),
+            f"{field.together.information_abundance:.2f}",
+            *([_set_range(field), _diversity(field)] if several else []),
+            f"{field.together.effective_rank:.2f}",
+            f"{field.cardinality:,}",
+            sparkline(field.together),
+        ]
+        for field in ranked
+    ]
+    return _table("fields", "Collapse by field", [*head, "Spectrum, 1 to 0.001"], rows)
+
+
+def _verdict(field: FieldCollapse) -> str:
+    level = field.level
+    return (
+        f'<span class="level {level.split()[0]}">{level}</span> '
+        f'<span class="verdict">{field.verdict.replace(" %", "&nbsp;%")}</span>'
+    )
+
+
+def _set_range(field: FieldCollapse) -> str:
+    values = [one.information_abundance for one in field.sets]
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+
+def _diversity(field: FieldCollapse) -> str:
+    return ABSENT if field.diversity is None else f"{field.diversity:.2f}"
+
+
+def _table(identity: str, caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first column heads its rows; a second one named "Verdict" is text."""
+    text = [' class="text"' if title == "Verdict" else "" for title in head]
+    heads = "".join(
+        f'<th scope="col"{kind}>{title}</th>' for title, kind in zip(head, text, strict=True)
+    )
+    body = "\n".join(
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, text[1:], strict=True))
+        + "</tr>"
+        for first, *rest in rows
+    )
+    return (
+        f'<table class="{identity}" aria-label="{caption}">\n<thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table>"
+    )
+
+
+def facts(metrics: Mapping[str, Any]) -> str:
+    """The data, the model's size and the training, as a list."""
+    rows, data, train = metrics["data"]["rows"], metrics["data"], metrics["train"]
+    parameters = metrics["model"]["parameters"]
+    entries = {
+        "Training rows": f"{rows['train']:,}",
+        "Validation rows": f"{rows['valid']:,}",
+        "Test rows": f"{rows['test']:,}",
+        "Fields": f"{data['fields']:,}",
+        "Vocabulary": f"{data['vocabulary']:,} ids",
+        "Embedding parameters": f"{parameters['embedding']:,}",
+        "Dense parameters": f"{parameters['dense']:,}",
+        "Embedding optimizer": escape(str(metrics["embedding_optimizer"]["name"])),
+        "Training": f"{train['epochs']:,} epochs, {train['steps']:,} steps",
+        "Time": _duration(train["seconds"]),
+        "Speed": f"{train['samples_per_second']:,.0f} samples/s",
+    }
+    items = "\n".join(
+        f"<div><dt>{title}</dt><dd>{value}</dd></div>" for title, value in entries.items()
+    )
+    return f'<dl class="facts">\n{items}\n</dl>'
+
+
+def optimizer_note(metrics: Mapping[str, Any]) -> str:
+    """Why figures are comparable only under one optimizer, and which it was."""
+    optimizer = metrics["embedding_optimizer"]
+    return (
+        f"These tables were trained by {escape(str(optimizer['name']))}: "
+        f"{escape(str(optimizer['semantics']))}. Whether an optimizer moves rows that are not in "
+        "the batch changes information abundance by some 20&nbsp;%, so compare runs under the same "
+        "optimizer only."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}&nbsp;%"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,110 @@
+"""The figures of a run: its training, its validation and its calibration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.ticker import EngFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from pipeline.diagnostics.figure import (
+    BLUE,
+    FAINT,
+    MUTED,
+    ORANGE,
+    TEAL,
+    inline_svg,
+    styled_figure,
+    whole_numbers,
+)
+from pipeline.metrics.calibration import CalibrationCurve
+
+HEIGHT = 230
+DASHES = (0, (4, 3))
+
+
+def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
+    """The training loss by step, raw and smoothed, with the validation logloss."""
+    train = [line for line in curves if line["kind"] == "train"]
+    valid = [line for line in curves if line["kind"] == "valid"]
+    steps, losses = [line["step"] for line in train], [line["loss"] for line in train]
+    with styled_figure(HEIGHT) as (figure, axes):
+        axes.plot(steps, losses, color=FAINT, linewidth=0.8, alpha=0.7)
+        axes.plot(steps, _smooth(losses), color=BLUE, label="training, smoothed")
+        valid_steps, valid_losses = (
+            [line["step"] for line in valid],
+            [line["logloss"] for line in valid],
+        )
+        axes.plot(valid_steps, valid_losses, "o-", color=ORANGE, ms=4, label="validation")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.set(xlabel="step", ylabel="logloss")
+        axes.legend(loc="upper right")
+        label = f"Training loss at {len(train)} logged steps, and validation logloss by epoch."
+        return inline_svg(figure, "loss", label)
+
+
+def validation_curve(curves: Sequence[Mapping[str, Any]], oracle_auc: float | None) -> str:
+    """The validation AUC by epoch, with the best marked, and the oracle's where it is known."""
+    aucs = [line["auc"] for line in curves if line["kind"] == "valid"]
+    best = int(np.nanargmax(aucs))
+    with styled_figure(HEIGHT) as (figure, axes):
+        axes.plot(range(1, len(aucs) + 1), aucs, "o-", color=BLUE, ms=4)
+        axes.plot(best + 1, aucs[best], "o", color=ORANGE, ms=8)
+        axes.margins(x=0.12, y=0.2)
+        _beside(axes, f"best {aucs[best]:.4f}", (best + 1, aucs[best]), -15, ORANGE)
+        if oracle_auc is not None:
+            axes.axhline(oracle_auc, color=TEAL, linestyle=DASHES, linewidth=1.2)
+            middle = (len(aucs) + 1) / 2
+            _beside(axes, f"oracle {oracle_auc:.4f}", (middle, oracle_auc), 4, TEAL)
+        whole_numbers(axes)
+        axes.set(xlabel="epoch", ylabel="validation AUC")
+        label = f"Validation AUC by epoch; the best is {aucs[best]:.4f} in epoch {best + 1}."
+        return inline_svg(figure, "validation", label)
+
+
+def abundance_curve(curves: Sequence[Mapping[str, Any]]) -> str:
+    """The mean information abundance of the fields by epoch."""
+    values = [line["information_abundance"] for line in curves if line["kind"] == "valid"]
+    with styled_figure(HEIGHT) as (figure, axes):
+        axes.plot(range(1, len(values) + 1), values, "o-", color=TEAL, ms=4)
+        axes.margins(x=0.12)
+        axes.set_ylim(0, 1.15 * max(*values, 1.0))
+        whole_numbers(axes)
+        axes.set(xlabel="epoch", ylabel="information abundance")
+        label = f"Mean information abundance by epoch, from {values[0]:.2f} to {values[-1]:.2f}."
+        return inline_svg(figure, "abundance-by-epoch", label)
+
+
+def calibration_plot(curve: CalibrationCurve) -> str:
+    """Observed rate against mean prediction, bin by bin; the diagonal is perfect."""
+    end = 1.04 * float(max(*curve.mean_prediction, *curve.observed_rate))
+    with styled_figure(HEIGHT) as (figure, axes):
+        axes.plot([0, end], [0, end], color=MUTED, linestyle=DASHES, linewidth=1)
+        axes.plot(curve.mean_prediction, curve.observed_rate, "o-", color=BLUE, ms=4)
+        axes.set(xlim=(0, end), ylim=(0, end), xlabel="mean prediction", ylabel="observed rate")
+        label = (
+            f"Observed rate of label 1 against mean prediction in {len(curve.count)} bins of "
+            "equal size; on the dashed diagonal they agree."
+        )
+        return inline_svg(figure, "calibration", label)
+
+
+def _beside(
+    axes: Any, text: str, point: tuple[float, float], points_up: float, colour: str
+) -> None:
+    """Text centred above a point, or below it where ``points_up`` is negative."""
+    axes.annotate(
+        text,
+        point,
+        xytext=(0, points_up),
+        textcoords="offset points",
+        horizontalalignment="center",
+        color=colour,
+    )
+
+
+def _smooth(values: Sequence[float]) -> NDArray[np.float64]:
+    """The mean over a moving window of a twentieth of the points."""
+    window = np.ones(max(1, len(values) // 20))
+    return np.convolve(values, window, "same") / np.convolve(np.ones(len(values)), window, "same")

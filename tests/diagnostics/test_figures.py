@@ -1,0 +1,70 @@
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
+from pipeline.diagnostics.collapse_plots import abundance_bars, sparkline, spectra
+from pipeline.diagnostics.run_plots import loss_curve, validation_curve
+
+
+def test_measuring_collapse_does_not_import_matplotlib() -> None:
+    program = (
+        "import sys, pipeline.diagnostics.collapse; sys.exit(any('matplotlib' in m for m in "
+        "sys.modules))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_bars_name_every_field_with_its_value_and_rows(collapse: list[FieldCollapse]) -> None:
+    svg = abundance_bars(collapse)
+
+    for field in collapse:
+        assert f">{field.name}</text>" in svg
+        assert f">{field.together.information_abundance:.1f}</text>" in svg
+        assert f">{field.cardinality}</text>" in svg
+
+
+def test_a_figure_of_thirty_nine_fields_grows_with_them() -> None:
+    fields = [analyse_field(f"field_{i}", [torch.randn(30, 4)]) for i in range(39)]
+
+    svg = abundance_bars(fields)
+
+    assert all(f">field_{i}</text>" in svg for i in range(39))
+    assert 'viewBox="0 0 360 7' in svg
+
+
+def test_a_long_field_name_is_shortened_in_the_figure() -> None:
+    svg = abundance_bars([analyse_field("a" * 40, [torch.randn(30, 4)])])
+
+    assert f">{'a' * 17}…</text>" in svg
+
+
+@pytest.mark.parametrize("matrix", [torch.zeros(30, 4), torch.ones(30, 4), torch.randn(1, 1)])
+def test_a_collapsed_field_has_figures_too(matrix: torch.Tensor) -> None:
+    field = analyse_field("a", [matrix])
+
+    for svg in (
+        abundance_bars([field]),
+        spectra([field], {"a": "lowest"}),
+        sparkline(field.sets[0]),
+    ):
+        assert svg.startswith("<svg")
+        assert svg.rstrip().endswith("</svg>")
+
+
+def test_the_best_epoch_is_marked(curves: list[dict[str, Any]]) -> None:
+    svg = validation_curve(curves, oracle_auc=0.8)
+
+    assert ">best 0.7512</text>" in svg
+    assert ">oracle 0.8000</text>" in svg
+
+
+def test_one_step_and_one_epoch_are_enough_for_curves(curves: list[dict[str, Any]]) -> None:
+    short = [curves[0], curves[-1]]
+
+    assert loss_curve(short).startswith("<svg")
+    assert validation_curve(short, oracle_auc=None).startswith("<svg")
