@@ -15,7 +15,7 @@ from pipeline.data.ragged import Ragged, concatenate_ragged
 
 # What torchrec's kernels take without a cast.
 ID_TYPE = np.int64
-# Rows that are transposed together, so that they stay in cache: 26 ms against 66 for 262,144 rows of
+# Rows transposed together, so that they stay in cache: 26 ms against 66 for 262,144 rows of
 # 39 fields.
 _STRIPE = 8192
 
