@@ -52,7 +52,7 @@ class _BatchNormalize(torch.autograd.Function):
         eps: float,
         average: Average,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        mean = average(inputs.mean(dim=1, keepdim=True, dtype=torch.float32))
+        mean = average(inputs.mean(dim=1, keepdim=True, dtype=weight.dtype))
         centred = inputs - mean
         variance = average(centred.square().mean(dim=1, keepdim=True))
         inverse_deviation = torch.rsqrt(variance + eps)
@@ -68,7 +68,7 @@ class _BatchNormalize(torch.autograd.Function):
     ) -> tuple[torch.Tensor | None, ...]:
         centred, inverse_deviation, weight = ctx.saved_tensors
         rows = gradient.shape[1]
-        mean_gradient = gradient.mean(dim=1, keepdim=True, dtype=torch.float32)
+        mean_gradient = gradient.mean(dim=1, keepdim=True, dtype=weight.dtype)
         mean_product = (gradient * centred).mean(dim=1, keepdim=True)
         scale = weight * inverse_deviation
         slope = -scale * inverse_deviation.square() * ctx.average(mean_product)

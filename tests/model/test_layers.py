@@ -1,0 +1,248 @@
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.model.layers import (
+    Dropout,
+    HiddenBlock,
+    Normalization,
+    SetBatchNorm,
+    SetLayerNorm,
+    SetLinear,
+    set_normalization,
+)
+
+SETS, ROWS, WIDTH = 3, 7, 5
+
+
+def random_inputs(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64) * 3 + 1
+
+
+def randomize(module: nn.Module) -> nn.Module:
+    """Draws every parameter anew, so that no scale is 1 and no bias 0."""
+    with torch.no_grad():
+        for number, parameter in enumerate(module.parameters()):
+            parameter.copy_(random_inputs(*parameter.shape, seed=10 + number))
+    return module
+
+
+class TestSetLinear:
+    def test_is_a_linear_layer_for_every_set(self) -> None:
+        layer = SetLinear(SETS, WIDTH, 4).double()
+        inputs = random_inputs(SETS, ROWS, WIDTH)
+        outputs = layer(inputs)
+        for place in range(SETS):
+            single = nn.Linear(WIDTH, 4).double()
+            single.weight.data = layer.weight[place].T
+            single.bias.data = layer.bias[place, 0]
+            torch.testing.assert_close(outputs[place], single(inputs[place]), rtol=0, atol=1e-12)
+
+    def test_starts_uniform_within_the_bound_of_torchs_linear(self) -> None:
+        torch.manual_seed(0)
+        layer = SetLinear(4, 100, 50)
+        bound = 1 / math.sqrt(100)
+        for values in (layer.weight, layer.bias):
+            assert values.abs().max() <= bound
+        # The standard deviation of a uniform variable; 20,000 draws settle it to about 1 %.
+        assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
+        assert layer.weight.mean().item() == pytest.approx(0, abs=bound / 50)
+
+    def test_starts_with_other_weights_in_every_set(self) -> None:
+        layer = SetLinear(2, WIDTH, 4)
+        assert not torch.equal(layer.weight[0], layer.weight[1])
+
+
+def singles_of(layer: SetBatchNorm, features: int) -> list[nn.BatchNorm1d]:
+    """One BatchNorm1d a set, with the layer's weights."""
+    singles = []
+    for weight, bias in zip(layer.weight, layer.bias, strict=True):
+        single = nn.BatchNorm1d(features).double()
+        single.weight.data, single.bias.data = weight[0].clone(), bias[0].clone()
+        singles.append(single)
+    return singles
+
+
+class TestSetBatchNorm:
+    def test_is_torchs_batch_norm_for_every_set_over_steps_of_training(self) -> None:
+        layer = randomize(SetBatchNorm(SETS, WIDTH).double())
+        assert isinstance(layer, SetBatchNorm)
+        singles = singles_of(layer, WIDTH)
+        for step in range(4):
+            inputs = random_inputs(SETS, ROWS + step, WIDTH, seed=step)
+            expected = torch.stack([s(x) for s, x in zip(singles, inputs, strict=True)])
+            torch.testing.assert_close(layer(inputs), expected, rtol=0, atol=1e-10)
+        means = torch.stack([single.running_mean for single in singles])
+        variances = torch.stack([single.running_var for single in singles])
+        torch.testing.assert_close(layer.running_mean[:, 0], means, rtol=1e-12, atol=0)
+        torch.testing.assert_close(layer.running_var[:, 0], variances, rtol=1e-12, atol=0)
+
+    def test_evaluates_with_the_running_statistics(self) -> None:
+        layer = randomize(SetBatchNorm(SETS, WIDTH).double())
+        assert isinstance(layer, SetBatchNorm)
+        singles = singles_of(layer, WIDTH)
+        seen, inputs = random_inputs(SETS, ROWS, WIDTH), random_inputs(SETS, 1, WIDTH, seed=1)
+        layer(seen)
+        layer.eval()
+        for place, single in enumerate(singles):
+            single(seen[place])
+            expected = single.eval()(inputs[place])
+            torch.testing.assert_close(layer(inputs)[place], expected, rtol=0, atol=1e-12)
+
+    def test_evaluation_changes_no_statistic(self) -> None:
+        layer = SetBatchNorm(SETS, WIDTH).eval()
+        layer(random_inputs(SETS, ROWS, WIDTH).float())
+        assert torch.equal(layer.running_mean, torch.zeros(SETS, 1, WIDTH))
+        assert torch.equal(layer.running_var, torch.ones(SETS, 1, WIDTH))
+
+    def test_has_the_gradients_of_torchs_batch_norm(self) -> None:
+        layer = randomize(SetBatchNorm(1, WIDTH).double())
+        assert isinstance(layer, SetBatchNorm)
+        (single,) = singles_of(layer, WIDTH)
+        inputs = random_inputs(1, ROWS, WIDTH).requires_grad_()
+        weights = random_inputs(1, ROWS, WIDTH, seed=1)
+        ours = torch.autograd.grad(
+            (layer(inputs) * weights).sum(), [inputs, layer.weight, layer.bias]
+        )
+        theirs = torch.autograd.grad(
+            (single(inputs[0]) * weights).sum(), [inputs, single.weight, single.bias]
+        )
+        for our, their in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(our.flatten(), their.flatten(), rtol=0, atol=1e-10)
+
+    def test_one_row_becomes_the_bias(self) -> None:
+        layer = randomize(SetBatchNorm(SETS, WIDTH).double())
+        outputs = layer(random_inputs(SETS, 1, WIDTH))
+        torch.testing.assert_close(outputs, layer.bias.data, rtol=0, atol=1e-10)
+        assert all(buffer.isfinite().all() for buffer in layer.buffers())
+
+    def test_keeps_float32_statistics_of_bfloat16_rows(self) -> None:
+        layer = SetBatchNorm(1, WIDTH)
+        rows = random_inputs(1, 500, WIDTH).bfloat16()
+        layer(rows)
+        expected = 0.1 * rows.double().mean(dim=1, keepdim=True)
+        torch.testing.assert_close(layer.running_mean.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+class Meeting:
+    """Averages what the ranks, threads here, bring to it; each call waits for all of them."""
+
+    def __init__(self, ranks: int) -> None:
+        self._barrier = threading.Barrier(ranks, timeout=30)
+        self._brought: dict[int, Tensor] = {}
+
+    def average(self, rank: int, statistics: Tensor) -> Tensor:
+        self._brought[rank] = statistics
+        self._barrier.wait()
+        mean = torch.stack([self._brought[r] for r in sorted(self._brought)]).mean(dim=0)
+        self._barrier.wait()
+        return mean
+
+
+def run_as_ranks(layers: list[SetBatchNorm], inputs: Tensor, weights: Tensor) -> list[Tensor]:
+    """Runs each layer on its share of the rows as one rank would.
+
+    Returns the outputs and the gradient of their sum weighted with ``weights`` by the inputs, both
+    of all rows, and the sum over ranks of the gradients by the layer's weight and bias.
+    """
+    ranks = len(layers)
+    meeting = Meeting(ranks)
+    shares = zip(inputs.chunk(ranks, dim=1), weights.chunk(ranks, dim=1), strict=True)
+
+    def run(rank: int, rows: Tensor, row_weights: Tensor) -> list[Tensor]:
+        layer, rows = layers[rank], rows.detach().requires_grad_()
+        layer.average, layer.ranks = partial(meeting.average, rank), ranks
+        outputs = layer(rows)
+        loss = (outputs * row_weights).sum()
+        return [outputs.detach(), *torch.autograd.grad(loss, [rows, layer.weight, layer.bias])]
+
+    with ThreadPoolExecutor(ranks) as threads:
+        work = [threads.submit(run, rank, *share) for rank, share in enumerate(shares)]
+        outputs, by_inputs, by_weight, by_bias = zip(*(done.result() for done in work), strict=True)
+    return [torch.cat(outputs, 1), torch.cat(by_inputs, 1), sum(by_weight), sum(by_bias)]
+
+
+def synchronized_layers(ranks: int) -> list[SetBatchNorm]:
+    """The same layer on every rank."""
+    return [
+        randomize(SetBatchNorm(1, WIDTH, synchronized=True).double())  # type: ignore[misc]
+        for _ in range(ranks)
+    ]
+
+
+class TestSynchronizedBatchNorm:
+    @pytest.mark.parametrize("ranks", [1, 2, 3])
+    def test_of_shares_is_batch_norm_of_the_whole(self, ranks: int) -> None:
+        layers = synchronized_layers(ranks)
+        (whole,) = singles_of(layers[0], WIDTH)
+        inputs = random_inputs(1, ranks * ROWS, WIDTH).requires_grad_()
+        weights = random_inputs(1, ranks * ROWS, WIDTH, seed=1)
+        expected = whole(inputs[0])[None]
+        gradients = torch.autograd.grad(
+            (expected * weights).sum(), [inputs, whole.weight, whole.bias]
+        )
+        found = run_as_ranks(layers, inputs, weights)
+        for ours, theirs in zip(found, [expected, *gradients], strict=True):
+            torch.testing.assert_close(ours.flatten(), theirs.flatten(), rtol=0, atol=1e-10)
+
+    def test_leaves_every_rank_with_the_running_statistics_of_the_whole(self) -> None:
+        layers = synchronized_layers(2)
+        (whole,) = singles_of(layers[0], WIDTH)
+        for step in range(3):
+            inputs = random_inputs(1, 2 * ROWS, WIDTH, seed=step)
+            run_as_ranks(layers, inputs, torch.ones_like(inputs))
+            whole(inputs[0])
+        assert whole.running_mean is not None
+        assert whole.running_var is not None
+        for layer in layers:
+            mean, variance = layer.running_mean.flatten(), layer.running_var.flatten()
+            torch.testing.assert_close(mean, whole.running_mean, rtol=1e-12, atol=0)
+            torch.testing.assert_close(variance, whole.running_var, rtol=1e-12, atol=0)
+
+    def test_stays_finite_where_the_mean_dwarfs_the_spread(self) -> None:
+        layers = [SetBatchNorm(1, 64, synchronized=True) for _ in range(2)]
+        base = torch.linspace(900, 1100, 64).expand(1, ROWS, 64)
+        inputs = torch.cat([base, base * (1 + 1e-6)], dim=1)
+        assert all(part.isfinite().all() for part in run_as_ranks(layers, inputs, inputs))
+
+
+class TestSetLayerNorm:
+    def test_is_torchs_layer_norm_for_every_set(self) -> None:
+        layer = randomize(SetLayerNorm(SETS, WIDTH).double())
+        inputs = random_inputs(SETS, ROWS, WIDTH)
+        for place in range(SETS):
+            single = nn.LayerNorm(WIDTH).double()
+            single.weight.data = layer.weight[place, 0]
+            single.bias.data = layer.bias[place, 0]
+            expected = single(inputs[place])
+            torch.testing.assert_close(layer(inputs)[place], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("layer", SetLayerNorm), ("none", nn.Identity), ("batch", SetBatchNorm)],
+)
+def test_normalization_is_chosen_by_name(kind: Normalization, expected: type) -> None:
+    assert type(set_normalization(kind, SETS, WIDTH)) is expected
+
+
+def test_only_synchronized_batch_asks_for_an_average() -> None:
+    marks = [
+        layer.synchronized
+        for kind in ("batch", "synchronized_batch")
+        if isinstance(layer := set_normalization(kind, SETS, WIDTH), SetBatchNorm)
+    ]
+    assert marks == [False, True]
+
+
+def test_hidden_block_is_linear_normalization_relu_dropout() -> None:
+    block = HiddenBlock(SETS, WIDTH, 4, "batch", 0.25)
+    kinds = [type(layer) for layer in block]
+    assert kinds == [SetLinear, SetBatchNorm, nn.ReLU, Dropout]
+    assert block(torch.ones(SETS, ROWS, WIDTH)).shape == (SETS, ROWS, 4)
