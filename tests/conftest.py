@@ -11,6 +11,8 @@ from pipeline.data.manifest import SPLITS
 from pipeline.data.preparation import build
 from pipeline.spec import Spec
 
+pytest_plugins = ["small_trainings"]
+
 SPLIT_ROWS = {"train": 1_600, "valid": 200, "test": 200}
 
 

@@ -13,13 +13,13 @@ class EarlyStopping:
 
     Attributes:
         patience: epochs without a better AUC before training stops.
-        best_auc: the highest so far; 0 before the first epoch.
+        best_auc: the highest so far; -1 before the first epoch.
         best_epoch: the epoch that reached it; -1 before the first.
         epochs_without: epochs since.
     """
 
     patience: int
-    best_auc: float = 0.0
+    best_auc: float = -1.0
     best_epoch: int = -1
     epochs_without: int = 0
 

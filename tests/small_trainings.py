@@ -1,0 +1,103 @@
+"""Small trainings on the tiny dataset, in this process or under torchrun, for several folders."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.data.manifest import read_manifest
+from pipeline.distributed.runtime import start_runtime
+from pipeline.spec import Spec
+from pipeline.spec_file import to_toml
+from pipeline.training.checkpoint import load_checkpoint, training_state, whole_checkpoints
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.setup import build_training
+from pipeline.training.training import train
+
+SpecMaker = Callable[..., Spec]
+
+
+@pytest.fixture
+def make_spec(tiny_dataset: Path, tmp_path: Path) -> SpecMaker:
+    """Builds a spec of a small model on the tiny dataset; sections given replace single values."""
+
+    def make(name: str = "run", **sections: dict[str, Any]) -> Spec:
+        values: dict[str, Any] = {
+            "run": {"directory": str(tmp_path / name), "seed": 1},
+            "data": {"format": "criteo", "source": "unused", "directory": str(tiny_dataset)},
+            "model": {
+                "sets": 2,
+                "embedding_dim": 5,
+                "hidden_dim": 16,
+                "dropout": 0.0,
+                "normalization": "layer",
+                "initialization": "uniform",
+                "initialization_scale": 0.1,
+                "dcnv2": {"layers": 2},
+            },
+            "embedding_optimizer": {"name": "adagrad", "learning_rate": 0.05, "eps": 1e-3},
+            "train": {"batch_size": 128, "epochs": 2, "device": "cpu", "log_every": 1},
+        }
+        for section, changes in sections.items():
+            values[section] = {**values.get(section, {}), **changes}
+        return Spec.model_validate(values)
+
+    return make
+
+
+def train_here(spec: Spec) -> None:
+    """Trains in this process, alone."""
+    with start_runtime("cpu") as runtime:
+        train(spec, runtime)
+
+
+def start_torchrun(module: str, spec: Spec, processes: int) -> subprocess.Popen[str]:
+    """Starts a stage under torchrun, in a process group of its own."""
+    path = Path(spec.run.directory).with_suffix(".toml")
+    path.write_text(to_toml(spec))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+    return subprocess.Popen(
+        [*command, "--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", "-m", module, path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    """Waits for a stage that must succeed."""
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILLs torchrun and its workers."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def last_state(spec: Spec) -> dict[str, torch.Tensor]:
+    """The model and optimizer tensors of a run's last checkpoint, flat, by name."""
+    with start_runtime("cpu") as runtime:
+        training = build_training(spec, read_manifest(spec.dataset_directory), runtime)
+        state = training_state(training.model.module, training.optimizers)
+        load_checkpoint(whole_checkpoints(RunDirectory(spec.run_directory).checkpoints)[-1], state)
+        return dict(_tensors(state))
+
+
+def _tensors(state: Any, prefix: str = "") -> list[tuple[str, torch.Tensor]]:
+    if isinstance(state, torch.Tensor) and hasattr(state, "local_shards"):
+        shards = [shard.tensor.clone() for shard in state.local_shards()]
+        return [(f"{prefix}/{place}", tensor) for place, tensor in enumerate(shards)]
+    if isinstance(state, torch.Tensor):
+        return [(prefix, state.clone())]
+    items = state.items() if isinstance(state, dict) else []
+    return [pair for key, value in items for pair in _tensors(value, f"{prefix}.{key}")]

@@ -1,0 +1,49 @@
+"""The journal: a line of JSON and TensorBoard points a log point, without what a kill undid."""
+
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pipeline.training.journal import Journal, read_journal
+from pipeline.training.run_directory import RunDirectory
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
+
+
+def write_steps(directory: RunDirectory, steps: range) -> None:
+    journal = Journal(directory, steps.start - 1)
+    for step in steps:
+        journal.write("train", step, 0, {"loss": step / 10})
+    journal.close()
+
+
+def test_points_come_back_in_order(directory: RunDirectory) -> None:
+    write_steps(directory, range(1, 4))
+    points = read_journal(directory.journal_file)
+    assert [(point["step"], point["loss"]) for point in points] == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_steps_taken_again_replace_those_after_the_checkpoint(directory: RunDirectory) -> None:
+    write_steps(directory, range(1, 6))
+    write_steps(directory, range(4, 8))
+    assert [point["step"] for point in read_journal(directory.journal_file)] == list(range(1, 8))
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(directory: RunDirectory) -> None:
+    write_steps(directory, range(1, 3))
+    with directory.journal_file.open("a") as file:
+        file.write('{"kind": "train", "st')
+    assert [point["step"] for point in read_journal(directory.journal_file)] == [1, 2]
+
+
+def test_tensorboard_reads_the_same_points(directory: RunDirectory) -> None:
+    write_steps(directory, range(1, 4))
+    events = EventAccumulator(str(directory.tensorboard))
+    events.Reload()
+    scalars = events.Scalars("train/loss")
+    assert [scalar.step for scalar in scalars] == [1, 2, 3]
+    assert [scalar.value for scalar in scalars] == pytest.approx([0.1, 0.2, 0.3])

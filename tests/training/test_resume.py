@@ -1,0 +1,77 @@
+"""A training that is killed and started again ends as one that was left alone."""
+
+import time
+
+import pytest
+import torch
+from small_trainings import (
+    SpecMaker,
+    finish,
+    kill,
+    last_state,
+    start_torchrun,
+    train_here,
+)
+
+from pipeline.spec import Spec
+from pipeline.training.journal import read_journal
+from pipeline.training.run_directory import RunDirectory
+
+# What a resumed training must carry on exactly: dropout, running statistics, both optimizers.
+DEMANDING = {
+    "model": {"dropout": 0.3, "normalization": "batch", "head": "gate"},
+    "train": {"checkpoint_every": 4, "epochs": 3},
+}
+
+
+def wait_for_step(spec: Spec, step: int) -> None:
+    """Returns when the run's journal has reached a step."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        points = read_journal(RunDirectory(spec.run_directory).journal_file)
+        if points and points[-1]["step"] >= step:
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"no step {step} within two minutes")
+
+
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
+def test_sigkill_and_restart_give_the_weights_of_an_unbroken_run(
+    make_spec: SpecMaker, optimizer: str
+) -> None:
+    chosen = {"embedding_optimizer": {"name": optimizer, "learning_rate": 0.02}}
+    unbroken = make_spec("unbroken", **DEMANDING, **chosen)
+    killed = make_spec("killed", **DEMANDING, **chosen)
+    finish(start_torchrun("pipeline.train", unbroken, processes=2))
+    for step in (6, 20):
+        process = start_torchrun("pipeline.train", killed, processes=2)
+        wait_for_step(killed, step)
+        kill(process)
+    finish(start_torchrun("pipeline.train", killed, processes=2))
+    expected, found = last_state(unbroken), last_state(killed)
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
+
+
+def test_the_journal_of_a_resumed_run_has_every_step_once(make_spec: SpecMaker) -> None:
+    spec = make_spec(**DEMANDING)
+    process = start_torchrun("pipeline.train", spec, processes=1)
+    wait_for_step(spec, 7)
+    kill(process)
+    train_here(spec)
+    points = read_journal(RunDirectory(spec.run_directory).journal_file)
+    steps = [point["step"] for point in points if point["kind"] == "train"]
+    assert steps == list(range(1, 3 * 13 + 1))
+
+
+def test_a_finished_training_is_left_as_it_is(
+    make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec(train={"epochs": 1})
+    train_here(spec)
+    record = RunDirectory(spec.run_directory).record_file
+    written = record.stat().st_mtime_ns
+    train_here(spec)
+    assert "skipped" in capsys.readouterr().out
+    assert record.stat().st_mtime_ns == written

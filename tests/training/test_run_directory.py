@@ -1,0 +1,63 @@
+"""A run directory keeps one training, and refuses to become another."""
+
+import pytest
+from small_trainings import SpecMaker
+
+from pipeline.console import InputError
+from pipeline.data.manifest import read_manifest
+from pipeline.training.run_directory import RunDirectory, write_whole
+
+
+def begun(make_spec: SpecMaker) -> RunDirectory:
+    spec = make_spec()
+    directory = RunDirectory(spec.run_directory)
+    directory.begin(spec, read_manifest(spec.dataset_directory), plan="")
+    return directory
+
+
+def test_an_empty_directory_holds_no_training(make_spec: SpecMaker) -> None:
+    spec = make_spec()
+    directory = RunDirectory(spec.run_directory)
+    assert directory.completed(spec, read_manifest(spec.dataset_directory)) is None
+
+
+def test_a_training_under_way_is_not_complete(make_spec: SpecMaker) -> None:
+    directory, spec = begun(make_spec), make_spec()
+    assert directory.completed(spec, read_manifest(spec.dataset_directory)) is None
+
+
+def test_a_complete_training_gives_its_facts(make_spec: SpecMaker) -> None:
+    directory, spec = begun(make_spec), make_spec()
+    manifest = read_manifest(spec.dataset_directory)
+    directory.finish(spec, manifest, {"steps": 7})
+    assert directory.completed(spec, manifest) == {"steps": 7}
+
+
+def test_another_spec_is_refused_with_what_changed(make_spec: SpecMaker) -> None:
+    directory, other = begun(make_spec), make_spec(model={"sets": 3})
+    with pytest.raises(InputError, match=r"model\.sets was 2, is 3"):
+        directory.completed(other, read_manifest(other.dataset_directory))
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"train": {"log_every": 99}},
+        {"train": {"checkpoint_every": 5}},
+        {"sharding": {"type": "row_wise"}},
+        {"evaluate": {"batch_size": 64}},
+    ],
+)
+def test_what_does_not_shape_the_weights_may_change(
+    make_spec: SpecMaker, sections: dict[str, dict[str, object]]
+) -> None:
+    directory, other = begun(make_spec), make_spec(**sections)
+    assert directory.completed(other, read_manifest(other.dataset_directory)) is None
+
+
+def test_a_failed_write_leaves_the_old_file(make_spec: SpecMaker) -> None:
+    directory = begun(make_spec)
+    before = directory.record_file.read_text()
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(directory.record_file, "\ud800")
+    assert directory.record_file.read_text() == before
