@@ -122,7 +122,7 @@ def _spectra(
         axes.set_ylim(top=1.3)
         axes.yaxis.set_major_formatter("{x:g}")
         whole_numbers(axes)
-        axes.legend(loc="lower left")
+        axes.legend(loc="best")
         label = f"Singular values of every field {what}, over the largest, on a logarithmic scale."
         return inline_svg(figure, identity, label)
 
@@ -156,4 +156,6 @@ def short_count(count: int) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…"
+    """A long name without its middle: fields often share a beginning."""
+    half = LABEL_LENGTH // 2
+    return name if len(name) <= LABEL_LENGTH else f"{name[: half - 1]}…{name[-half:]}"

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from html import escape
@@ -114,9 +115,8 @@ def _run_figures(
     calibration: CalibrationCurve,
 ) -> str:
     """Loss, validation AUC, information abundance by epoch, calibration; those with data."""
-    kinds = {line["kind"] for line in curves}
     figures = []
-    if "train" in kinds:
+    if any(line["kind"] == "train" for line in curves):
         figures.append(
             _figure(
                 "Loss",
@@ -124,7 +124,7 @@ def _run_figures(
                 loss_curve(curves),
             )
         )
-    if "valid" in kinds:
+    if any(line["kind"] == "valid" and math.isfinite(line["auc"]) for line in curves):
         oracle = metrics["oracle"]["auc"] if "oracle" in metrics else None
         figures += [
             _figure(

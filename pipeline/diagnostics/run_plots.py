@@ -39,7 +39,7 @@ def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.set(xlabel="step", ylabel="logloss")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
         label = f"Training loss at {len(train)} logged steps, and validation logloss by epoch."
         return inline_svg(figure, "loss", label)
 

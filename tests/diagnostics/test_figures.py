@@ -37,10 +37,10 @@ def test_a_figure_of_thirty_nine_fields_grows_with_them() -> None:
     assert 'viewBox="0 0 360 7' in svg
 
 
-def test_a_long_field_name_is_shortened_in_the_figure() -> None:
-    svg = abundance_bars([analyse_field("a" * 40, [torch.randn(30, 4)])])
+def test_a_long_field_name_loses_its_middle_in_the_figure() -> None:
+    svg = abundance_bars([analyse_field("clicks_of_the_last_thirty_days", [torch.randn(30, 4)])])
 
-    assert f">{'a' * 17}…</text>" in svg
+    assert ">clicks_o…irty_days</text>" in svg
 
 
 @pytest.mark.parametrize("matrix", [torch.zeros(30, 4), torch.ones(30, 4), torch.randn(1, 1)])
