@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.console import InputError
@@ -217,6 +217,7 @@ SPEC_VALUES = st.fixed_dictionaries(
 
 
 @given(values=SPEC_VALUES, separator=TEXTS)
+@settings(deadline=None)
 def test_resolved_toml_loads_as_an_equal_spec(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any], separator: str
 ) -> None:

@@ -1,6 +1,6 @@
 """Ids and starting values for the tests of the model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -15,6 +15,15 @@ from pipeline.spec import ModelSpec
 Features = Callable[[Sequence[Field], Sequence[Sequence[Sequence[int]]]], KeyedJaggedTensor]
 RandomFeatures = Callable[[Sequence[Field], int], KeyedJaggedTensor]
 Initialize = Callable[[EmbeddingSets, ModelSpec], dict[str, Tensor]]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors here are small: on busy cores a second thread costs more than it brings."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def _features(
