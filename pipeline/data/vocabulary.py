@@ -67,7 +67,8 @@ class Vocabulary:
         tokens = pa.concat_arrays([pa.nulls(1, pa.string()), self.tokens])
         ids = pa.array(np.arange(self.cardinality, dtype=np.int32))
         table = pa.table({"token": tokens, "id": ids, "count": pa.array(self.counts)})
-        pq.write_table(table, path, compression="zstd")
+        # Tokens are distinct: a Parquet dictionary of them would be work for nothing.
+        pq.write_table(table, path, compression="zstd", use_dictionary=False)
 
 
 def count_values(field: FieldSpec, column: pa.DictionaryArray, codes: np.ndarray) -> Counts:
