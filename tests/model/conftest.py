@@ -12,10 +12,6 @@ from pipeline.model.embedding_sets import EmbeddingSets
 from pipeline.model.initialization import TableInitializer
 from pipeline.spec import ModelSpec
 
-Features = Callable[[Sequence[Field], Sequence[Sequence[Sequence[int]]]], KeyedJaggedTensor]
-RandomFeatures = Callable[[Sequence[Field], int], KeyedJaggedTensor]
-Initialize = Callable[[EmbeddingSets, ModelSpec], dict[str, Tensor]]
-
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -38,13 +34,13 @@ def _features(
 
 
 @pytest.fixture
-def features() -> Features:
+def features() -> Callable[..., KeyedJaggedTensor]:
     """Makes features of given bags of ids."""
     return _features
 
 
 @pytest.fixture
-def random_features() -> RandomFeatures:
+def random_features() -> Callable[[Sequence[Field], int], KeyedJaggedTensor]:
     """Makes random features; bags of multi-valued fields hold 0 to 3 ids."""
 
     def make(fields: Sequence[Field], rows: int) -> KeyedJaggedTensor:
@@ -62,7 +58,7 @@ def random_features() -> RandomFeatures:
 
 
 @pytest.fixture
-def initialize() -> Initialize:
+def initialize() -> Callable[[EmbeddingSets, ModelSpec], dict[str, Tensor]]:
     """Writes the starting values of seed 3 into the tables, and returns them by table."""
 
     @torch.no_grad()
