@@ -97,11 +97,15 @@ def test_what_lies_below_the_noise_floor_is_zero() -> None:
     )
 
 
-@pytest.mark.parametrize("chunk_rows", [1, 7, 100, 1000])
-def test_the_gram_matrix_does_not_depend_on_the_blocks(chunk_rows: int) -> None:
-    matrix = random_matrix(100, 6)
+def test_no_rows_have_a_gram_matrix_of_zeros() -> None:
+    assert torch.equal(gram(torch.zeros(0, 3)), torch.zeros(3, 3, dtype=torch.float64))
 
-    torch.testing.assert_close(gram(matrix, chunk_rows), matrix.T @ matrix, rtol=1e-13, atol=1e-13)
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 100, 1000, 2000, 5000])
+def test_the_gram_matrix_does_not_depend_on_the_blocks(chunk_rows: int) -> None:
+    matrix = random_matrix(3000, 6)
+
+    torch.testing.assert_close(gram(matrix, chunk_rows), matrix.T @ matrix, rtol=1e-12, atol=1e-12)
 
 
 def test_the_gram_matrix_of_float32_rows_is_accumulated_in_float64() -> None:
