@@ -72,7 +72,8 @@ def interval_tokens(values: pa.DoubleArray, edges: np.ndarray) -> pa.StringArray
 def _texts(values: np.ndarray) -> pa.StringArray:
     """Numbers as the shortest texts, integers without a point; NaN is the missing value."""
     whole = (np.floor(values) == values) & (np.abs(values) < _LARGEST_INTEGER)
-    integers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
-    floats = pa.array(values).cast(pa.string())
-    texts = pc.if_else(pa.array(whole), integers, floats)
-    return pc.if_else(pa.array(np.isnan(values)), MISSING, texts)
+    texts = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
+    missing = np.isnan(values)
+    if not (whole | missing).all():
+        texts = pc.if_else(pa.array(whole), texts, pa.array(values).cast(pa.string()))
+    return pc.if_else(pa.array(missing), MISSING, texts)

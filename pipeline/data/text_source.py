@@ -3,37 +3,20 @@
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
 
 from pipeline.console import InputError
 from pipeline.data.byte_blocks import Block, file_size, line_blocks, opened
-from pipeline.data.chunks import VALUES, Chunk
+from pipeline.data.chunks import Chunk
 from pipeline.data.columns import checked_chunk, find_columns
+from pipeline.data.delimited_lines import Parsed, TextFormat, parse_lines
 from pipeline.data.faults import HEADER, WRONG_COLUMNS, Faults, Policy
 from pipeline.data.schemas import CRITEO_COLUMNS
 from pipeline.data.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
 from pipeline.spec import FieldSpec
-
-
-@dataclass(frozen=True)
-class TextFormat:
-    """How a text file is written.
-
-    Attributes:
-        delimiter: between columns.
-        quotes: whether a value may stand in double quotes; it may not hold a newline.
-        columns: their names; none when the first line is the header.
-    """
-
-    delimiter: str
-    quotes: bool
-    columns: tuple[str, ...] = ()
-
 
 # A row starts with its label. (A header that belongs there is not among the blocks.)
 _STARTS_LIKE_A_NAME = re.compile(rb'"?[A-Za-z_]')
@@ -81,7 +64,6 @@ class TextSource:
         self.size = file_size(path)
         columns = layout.columns or self._header()
         wanted = [*(field.source_column for field in fields), label]
-        self._extra_lines = 1 if layout.quotes else 0
         self._column_count = len(columns)
         self._needed = find_columns(path, columns, wanted)
 
@@ -106,11 +88,12 @@ class TextSource:
         if block.first_line == 1 and _STARTS_LIKE_A_NAME.match(block.data):
             faults.add(np.zeros(1, np.int64), HEADER, lambda _: "a header, the format has none")
         data = blank_lines(block.data, note_unreadable(block.data, faults))
-        table, wrong = self._read(data)
-        if table.num_rows + len(wrong) != block.lines + self._extra_lines:
+        parsed = self._parsed(data)
+        if parsed.rows != block.lines + self._layout.extra_lines:
             data = blank_lines(data, note_open_quotes(data, self._ends_in_quotes, faults))
-            table, wrong = self._read(data)
-        table = table.slice(0, block.lines - len(wrong))
+            parsed = self._parsed(data)
+        wrong = parsed.wrong
+        table = parsed.table.slice(0, block.lines - len(wrong))
         wrong_rows = np.array(sorted(wrong), dtype=np.int64)
         faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
         positions = np.delete(np.arange(block.lines), wrong_rows)
@@ -118,48 +101,12 @@ class TextSource:
         first_row = block.first_line - (1 if self._layout.columns else 2)
         return checked_chunk(self.fields, columns, positions, block.lines, first_row, faults)
 
-    def _read(self, data: bytes) -> tuple[pa.Table, dict[int, str]]:
-        """The columns needed, by position; and what is wrong with the lines that are no rows.
-
-        Where values may be quoted, ``_extra_lines`` empty lines follow the block's own: a quote
-        that the last line leaves open swallows them, and the rows are fewer than the lines.
-        """
-        wrong: dict[int, str] = {}
-
-        def note(row: pa.csv.InvalidRow) -> str:
-            wrong[row.number - 1] = (
-                f"{row.actual_columns} columns found, {row.expected_columns} expected"
-            )
-            return "skip"
-
-        quotes = self._layout.quotes
-        text = data.removesuffix(b"\n") + b"\n" * (1 + self._extra_lines) if quotes else data
-        needed = [str(index) for index in self._needed]
-        table = pa.csv.read_csv(
-            pa.BufferReader(text),
-            read_options=pa.csv.ReadOptions(
-                use_threads=False,
-                block_size=len(text) + 1,
-                column_names=[str(index) for index in range(self._column_count)],
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=self._layout.delimiter,
-                quote_char='"' if quotes else False,
-                ignore_empty_lines=False,
-                invalid_row_handler=note,
-            ),
-            convert_options=pa.csv.ConvertOptions(
-                check_utf8=False,
-                include_columns=list(dict.fromkeys(needed)),
-                column_types=dict.fromkeys(needed, VALUES),
-            ),
-        )
-        return table, wrong
+    def _parsed(self, data: bytes) -> Parsed:
+        return parse_lines(data, self._layout, self._column_count, self._needed)
 
     def _ends_in_quotes(self, line: bytes) -> bool:
         """Whether a line by itself leaves a quote open."""
-        table, wrong = self._read(line)
-        return table.num_rows + len(wrong) != 1 + self._extra_lines
+        return self._parsed(line).rows != 1 + self._layout.extra_lines
 
     def _header(self) -> tuple[str, ...]:
         """The names in the first line."""
