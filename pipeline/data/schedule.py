@@ -1,8 +1,8 @@
 """Which rows make which batch: pure arithmetic on counts, shared by every rank.
 
 An epoch of n rows is a sequence of n positions. Windows, groups of parts that are in memory
-together, cover the sequence from its start; global batches cut it evenly; each rank takes an
-equally long slice of every global batch.
+together, cover the sequence from its start; global batches cut it about evenly; each rank takes an equally
+long slice of every global batch.
 """
 
 from collections.abc import Sequence
@@ -36,19 +36,36 @@ class Slice:
     weights: np.ndarray
 
 
+def batch_grain(batch_size: int) -> int:
+    """Global batches but the last are whole multiples of this many rows.
+
+    A power of two of at least a 32nd of the batch. So any number of ranks that divides it gets
+    equally long slices without padding rows, which would count twice in batch normalisation.
+
+    >>> batch_grain(2048), batch_grain(1000), batch_grain(8)
+    (128, 32, 1)
+    """
+    return 1 << max((batch_size // 16).bit_length() - 1, 0)
+
+
 def batch_count(rows: int, batch_size: int) -> int:
     """Global batches of an epoch."""
-    return -(-rows // batch_size)
+    grain = batch_grain(batch_size)
+    return -(-rows // (batch_size // grain * grain))
 
 
 def batch_bounds(rows: int, batch_size: int, batch: int) -> tuple[int, int]:
-    """The positions of a global batch: sizes differ by one row at most.
+    """The positions of a global batch: all about equally long, so that none is a small rest.
 
     >>> [batch_bounds(10, 4, batch) for batch in range(3)]
     [(0, 3), (3, 6), (6, 10)]
+    >>> [batch_bounds(301, 128, batch) for batch in range(3)]
+    [(0, 96), (96, 200), (200, 301)]
     """
-    count = batch_count(rows, batch_size)
-    return batch * rows // count, (batch + 1) * rows // count
+    grain, count = batch_grain(batch_size), batch_count(rows, batch_size)
+    grains = -(-rows // grain)
+    begin, end = (grain * (place * grains // count) for place in (batch, batch + 1))
+    return begin, min(end, rows)
 
 
 def rank_slice(begin: int, end: int, rank: int, world_size: int) -> Slice:

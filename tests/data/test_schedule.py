@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pipeline.data.schedule import (
     batch_bounds,
     batch_count,
+    batch_grain,
     plan_windows,
     rank_slice,
     window_order,
@@ -20,8 +21,10 @@ def test_global_batches_cover_an_epoch_evenly(rows: int, batch_size: int) -> Non
     assert bounds[-1][1] == rows
     assert all(before[1] == after[0] for before, after in pairwise(bounds))
     sizes = [end - begin for begin, end in bounds]
-    assert max(sizes) - min(sizes) <= 1
     assert max(sizes) <= batch_size
+    grain = batch_grain(batch_size)
+    assert max(sizes) - min(sizes) < 2 * grain
+    assert all(size % grain == 0 for size in sizes[:-1])
 
 
 @given(begin=st.integers(0, 10**12), size=st.integers(1, 300), world_size=st.integers(1, 70))
