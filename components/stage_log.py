@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 TAIL_LINES = 30
 # torchrun --tee puts the rank before every line of a process; its own lines have none.
 _RANK_PREFIX = re.compile(r"\[(\d+)\]:(.*)")
+# c10d's warnings have no rank when torchrun itself meets them, waiting for the other nodes or for
+# a host name that does not resolve. It may wait for minutes, so they are shown at once.
+_WAITING = re.compile(r"\[[WEF]\d{4} ")
 _ERROR = "error: "
 # torchrun's closing summary (which rank died first, and of what) stands between such rules.
 _SUMMARY_RULE = "=" * 20
@@ -54,6 +57,9 @@ class StageLog:
             return
         self._in_summary |= line.startswith(_SUMMARY_RULE)
         match = _RANK_PREFIX.match(line)
+        if _WAITING.match(line):
+            self._print(line, prefix="")
+            return
         if match is None or self._in_summary:
             self._held_back.append(line)
             return

@@ -68,6 +68,12 @@ def test_a_rank_that_died_without_a_word_is_explained_by_torchruns_summary() -> 
     assert log.explanation() == BAD_INPUT.splitlines()[-6:]
 
 
+def test_what_torchrun_waits_for_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    warning = "[W1121 01:10:40.406 socket.cpp:764] [c10d] The IPv6 network addresses of (a, 1)"
+    show_all(warning)
+    assert capsys.readouterr().out == warning + "\n"
+
+
 def test_what_torchrun_could_not_start_is_explained_by_its_last_30_lines() -> None:
     log = show_all("".join(f"line {i}\n" for i in range(40)))
     assert log.explanation() == [f"line {i}" for i in range(10, 40)]
