@@ -20,16 +20,19 @@ class SetLinear(nn.Module):
     Starts as ``torch.nn.Linear`` does: uniform within 1 / sqrt(in).
     """
 
-    def __init__(self, sets: int, in_features: int, out_features: int) -> None:
+    def __init__(self, sets: int, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
         bound = 1 / math.sqrt(in_features)
         self.weight = nn.Parameter(torch.empty(sets, in_features, out_features))
-        self.bias = nn.Parameter(torch.empty(sets, 1, out_features))
         nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
+        self.bias = nn.Parameter(torch.empty(sets, 1, out_features)) if bias else None
+        if self.bias is not None:
+            nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(M, B, in) -> (M, B, out)."""
+        if self.bias is None:
+            return torch.bmm(inputs, self.weight)
         return torch.baddbmm(self.bias, inputs, self.weight)
 
 
@@ -173,7 +176,12 @@ class Dropout(nn.Module):
 
 
 class HiddenBlock(nn.Sequential):
-    """Linear, normalisation, ReLU, dropout for every set: (M, B, in) -> (M, B, out)."""
+    """Linear, normalisation, ReLU, dropout for every set: (M, B, in) -> (M, B, out).
+
+    Before batch normalisation Linear has no bias. It would be subtracted again, its gradient would
+    be rounding error alone, and Adam would make steps of full size of that: the running mean lags
+    behind them, which moved the AUC of equal trainings by 1e-3.
+    """
 
     def __init__(
         self,
@@ -184,7 +192,7 @@ class HiddenBlock(nn.Sequential):
         dropout: float,
     ) -> None:
         super().__init__(
-            SetLinear(sets, in_features, out_features),
+            SetLinear(sets, in_features, out_features, bias=normalization in ("layer", "none")),
             set_normalization(normalization, sets, out_features),
             nn.ReLU(),
             Dropout(dropout),
