@@ -39,9 +39,9 @@ def embeddings_of(fields: int, size: int, sets: int) -> Tensor:
 
 
 def hidden_block(block: HiddenBlock, place: int, inputs: Tensor) -> Tensor:
-    """ReLU(gamma (x W + b - mean) / sqrt(var + eps) + beta) over the rows (B, in)."""
+    """ReLU(gamma (x W - mean) / sqrt(var + eps) + beta) over the rows (B, in)."""
     linear, norm = block[0], block[1]
-    hidden = inputs @ linear.weight[place] + linear.bias[place]
+    hidden = inputs @ linear.weight[place]
     mean = hidden.sum(0) / ROWS
     variance = (hidden - mean).square().sum(0) / ROWS
     normal = (hidden - mean) / (variance + 1e-5).sqrt()
@@ -187,7 +187,7 @@ def test_a_linear_interaction_of_sets_would_be_one_wide_set() -> None:
     linear = interaction.projection[0]
     mean = linear(embeddings.flatten(2)).mean(dim=0)
     wide = embeddings.flatten(2).permute(1, 0, 2).flatten(1)
-    one = wide @ (linear.weight / 5).flatten(0, 1) + linear.bias.mean(dim=0)
+    one = wide @ (linear.weight / 5).flatten(0, 1)
     torch.testing.assert_close(mean, one)
     outputs = interaction(embeddings).mean(dim=0)
     assert not torch.allclose(outputs, one)

@@ -36,6 +36,7 @@ def randomize(module: nn.Module) -> nn.Module:
 class TestSetLinear:
     def test_is_a_linear_layer_for_every_set(self) -> None:
         layer = SetLinear(SETS, WIDTH, 4).double()
+        assert layer.bias is not None
         inputs = random_inputs(SETS, ROWS, WIDTH)
         outputs = layer(inputs)
         for place in range(SETS):
@@ -47,6 +48,7 @@ class TestSetLinear:
     def test_starts_uniform_within_the_bound_of_torchs_linear(self) -> None:
         torch.manual_seed(0)
         layer = SetLinear(4, 100, 50)
+        assert layer.bias is not None
         bound = 1 / math.sqrt(100)
         for values in (layer.weight, layer.bias):
             assert values.abs().max() <= bound
@@ -57,6 +59,13 @@ class TestSetLinear:
     def test_starts_with_other_weights_in_every_set(self) -> None:
         layer = SetLinear(2, WIDTH, 4)
         assert not torch.equal(layer.weight[0], layer.weight[1])
+
+    def test_without_a_bias_is_the_product_alone(self) -> None:
+        layer = SetLinear(SETS, WIDTH, 4, bias=False).double()
+        assert [name for name, _ in layer.named_parameters()] == ["weight"]
+        inputs = random_inputs(SETS, ROWS, WIDTH)
+        expected = torch.stack([x @ w for x, w in zip(inputs, layer.weight, strict=True)])
+        torch.testing.assert_close(layer(inputs), expected, rtol=0, atol=1e-12)
 
 
 def singles_of(layer: SetBatchNorm, features: int) -> list[nn.BatchNorm1d]:
@@ -239,6 +248,23 @@ def test_only_synchronized_batch_asks_for_an_average() -> None:
         if isinstance(layer := set_normalization(kind, SETS, WIDTH), SetBatchNorm)
     ]
     assert marks == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("normalization", "has_bias"),
+    [("batch", False), ("synchronized_batch", False), ("layer", True), ("none", True)],
+)
+def test_hidden_block_has_a_bias_where_normalization_does_not_subtract_it(
+    normalization: Normalization, has_bias: bool
+) -> None:
+    linear = HiddenBlock(SETS, WIDTH, 4, normalization, 0.0)[0]
+    assert (linear.bias is not None) == has_bias
+
+
+def test_batch_norm_subtracts_any_bias_before_it() -> None:
+    layer = randomize(SetBatchNorm(SETS, WIDTH).double())
+    inputs, bias = random_inputs(SETS, ROWS, WIDTH), random_inputs(SETS, 1, WIDTH, seed=1)
+    torch.testing.assert_close(layer(inputs + bias), layer(inputs), rtol=0, atol=1e-12)
 
 
 def test_hidden_block_is_linear_normalization_relu_dropout() -> None:

@@ -70,15 +70,17 @@ class SingleEmbedding(nn.Module):
         return self.layers(x).squeeze(1)
 
 
-def linear_of(weight: Tensor, bias: Tensor) -> nn.Linear:
+def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     """A torch layer of the transposed weight (in, out)."""
-    linear = nn.Linear(*weight.shape)
-    linear.weight.data, linear.bias.data = weight.T.detach().clone(), bias.detach().clone()
+    linear = nn.Linear(*weight.shape, bias=bias is not None)
+    linear.weight.data = weight.T.detach().clone()
+    if bias is not None:
+        linear.bias.data = bias.detach().clone()
     return linear
 
 
 def set_linear_of(layer: SetLinear) -> nn.Linear:
-    return linear_of(layer.weight[0], layer.bias[0, 0])
+    return linear_of(layer.weight[0], None if layer.bias is None else layer.bias[0, 0])
 
 
 def block_of(block: HiddenBlock) -> list[nn.Module]:
@@ -146,8 +148,8 @@ class TestOneSet:
 
 
 def hidden_block_count(width: int, out: int) -> int:
-    """Weight, bias, BatchNorm's scale and shift."""
-    return width * out + out + 2 * out
+    """The weight, BatchNorm's scale and shift."""
+    return width * out + 2 * out
 
 
 class TestParameterCount:
@@ -180,9 +182,10 @@ class TestParameterCount:
             spec = model_spec(sets=2, normalization=normalization)
             return MultiEmbedding(FIELDS, spec).count_parameters().dense
 
-        # Two sets' projections and the tower: a scale and a shift for each hidden number.
-        assert count("batch") - count("none") == 3 * 2 * HIDDEN
-        assert count("layer") == count("synchronized_batch") == count("batch")
+        # Two sets' projections and the tower, by hidden number: a bias; scale and shift; all three.
+        none = count("none")
+        assert count("batch") == count("synchronized_batch") == none + 3 * HIDDEN
+        assert count("layer") == none + 3 * 2 * HIDDEN
 
     def test_grows_linearly_in_sets_and_quadratically_in_size(self) -> None:
         def crosses(sets: int, size: int) -> int:
