@@ -14,8 +14,9 @@ from pipeline.spec import ModelSpec
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
+def one_thread_and_seed() -> Iterator[None]:
     """Tensors here are small: on busy cores a second thread costs more than it brings."""
+    torch.manual_seed(0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
