@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.console import InputError
@@ -217,7 +217,7 @@ SPEC_VALUES = st.fixed_dictionaries(
 
 
 @given(values=SPEC_VALUES, separator=TEXTS)
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_resolved_toml_loads_as_an_equal_spec(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any], separator: str
 ) -> None:

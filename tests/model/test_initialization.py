@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -68,7 +68,7 @@ class TestRows:
         rows=st.integers(1, 4 * BLOCK) | st.sampled_from([BLOCK, 2 * BLOCK, 3 * BLOCK]),
         sets=st.integers(1, 3),
     )
-    @settings(deadline=None)
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_any_range_is_the_slice_of_the_whole(
         self, data: st.DataObject, rows: int, sets: int
     ) -> None:

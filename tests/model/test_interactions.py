@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchrec.modules.crossnet import CrossNet
@@ -100,7 +100,7 @@ SIZES = st.integers(2, 40).flatmap(
 @pytest.mark.parametrize("name", ["dnn", "dcnv2"])
 class TestFormula:
     @given(size=SIZES, sets=st.integers(1, 10))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_outputs_and_gradients_agree(self, name: str, size: tuple[int, int], sets: int) -> None:
         assert_agrees_with_formula(name, *size, sets)
 
