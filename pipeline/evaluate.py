@@ -10,15 +10,20 @@ run directory. The metrics are exact, over every row of the validation and test 
 from pathlib import Path
 
 from pipeline.console import run_entry_point, spec_arguments
-from pipeline.distributed.runtime import start_runtime
 from pipeline.spec_file import load_spec
-from pipeline.training.evaluation import evaluate
+from pipeline.training.already_done import is_evaluated
 
 
 def main(arguments: list[str]) -> None:
     """``SPEC [key=value ...]``."""
     path, overrides = spec_arguments(arguments, __doc__)
     spec = load_spec(Path(path), overrides)
+    if is_evaluated(spec):
+        return
+    # Here, and not above, so that a stage with nothing to do is done before torch is imported.
+    from pipeline.distributed.runtime import start_runtime
+    from pipeline.training.evaluation import evaluate
+
     with start_runtime(spec.train.device) as runtime:
         evaluate(spec, runtime)
 

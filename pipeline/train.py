@@ -11,15 +11,20 @@ and TensorBoard logs. A training that was stopped goes on from its last checkpoi
 from pathlib import Path
 
 from pipeline.console import run_entry_point, spec_arguments
-from pipeline.distributed.runtime import start_runtime
 from pipeline.spec_file import load_spec
-from pipeline.training.training import train
+from pipeline.training.already_done import is_trained
 
 
 def main(arguments: list[str]) -> None:
     """``SPEC [key=value ...]``."""
     path, overrides = spec_arguments(arguments, __doc__)
     spec = load_spec(Path(path), overrides)
+    if is_trained(spec):
+        return
+    # Here, and not above, so that a stage with nothing to do is done before torch is imported.
+    from pipeline.distributed.runtime import start_runtime
+    from pipeline.training.training import train
+
     with start_runtime(spec.train.device) as runtime:
         train(spec, runtime)
 

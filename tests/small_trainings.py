@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from pipeline import train
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
@@ -18,7 +19,6 @@ from pipeline.spec_file import to_toml
 from pipeline.training.checkpoint import load_checkpoint, training_state, whole_checkpoints
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import build_training
-from pipeline.training.training import train
 
 SpecMaker = Callable[..., Spec]
 
@@ -51,19 +51,32 @@ def make_spec(tiny_dataset: Path, tmp_path: Path) -> SpecMaker:
     return make
 
 
+def write_spec(spec: Spec) -> Path:
+    """The spec as a file beside its run directory."""
+    path = Path(spec.run.directory).with_suffix(".toml")
+    path.write_text(to_toml(spec))
+    return path
+
+
 def train_here(spec: Spec) -> None:
     """Trains in this process, alone."""
-    with start_runtime("cpu") as runtime:
-        train(spec, runtime)
+    train.main([str(write_spec(spec))])
 
 
 def start_torchrun(module: str, spec: Spec, processes: int) -> subprocess.Popen[str]:
     """Starts a stage under torchrun, in a process group of its own."""
-    path = Path(spec.run.directory).with_suffix(".toml")
-    path.write_text(to_toml(spec))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
     return subprocess.Popen(
-        [*command, "--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", "-m", module, path],
+        [
+            *command,
+            "--rdzv_backend",
+            "c10d",
+            "--rdzv_endpoint",
+            "localhost:0",
+            "-m",
+            module,
+            write_spec(spec),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,9 +92,19 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """SIGKILLs torchrun and its workers."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """SIGKILLs torchrun and its workers, which are in sessions of their own."""
+    for victim in [process.pid, *_children(process.pid)]:
+        os.kill(victim, signal.SIGKILL)
     process.communicate()
+
+
+def _children(parent: int) -> list[int]:
+    """Every descendant of a process, as /proc has it now."""
+    tasks = Path(f"/proc/{parent}/task")
+    direct = [
+        int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()
+    ]
+    return [pid for child in direct for pid in [child, *_children(child)]]
 
 
 def last_state(spec: Spec) -> dict[str, torch.Tensor]:

@@ -1,8 +1,8 @@
 """Which rows make which batch: pure arithmetic on counts, shared by every rank.
 
 An epoch of n rows is a sequence of n positions. Windows, groups of parts that are in memory
-together, cover the sequence from its start; global batches cut it about evenly; each rank takes an equally
-long slice of every global batch.
+together, cover the sequence from its start; global batches cut it about evenly; each rank takes an
+equally long slice of every global batch.
 """
 
 from collections.abc import Sequence

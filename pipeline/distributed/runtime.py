@@ -66,7 +66,7 @@ def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
 
 def _quiet_libraries() -> None:
     """Leaves torch's and torchrec's notes to their own developers out of the person's terminal."""
-    for name in ("torchrec", "torch.fx._symbolic_trace"):
+    for name in ("root", "torchrec", "torch.fx._symbolic_trace"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for library in ("torchrec", "torch"):
         warnings.filterwarnings("ignore", module=rf"{library}\.")

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.diagnostics.collapse import FieldCollapse, summarise
-from pipeline.diagnostics.report import REPORT_FILE, write_report
+from pipeline.diagnostics.report import write_report
 from pipeline.distributed.runtime import Runtime
 from pipeline.metrics.calibration import calibration_curve
 from pipeline.spec import Spec
@@ -37,10 +37,6 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         raise InputError(
             f"{directory.path}: holds no finished training; run `python -m pipeline.train SPEC`"
         )
-    if _is_current(directory):
-        if runtime.is_main:
-            print(f"{directory.path}: evaluated already, nothing has changed, skipped")
-        return
     training = build_training(spec, manifest, runtime)
     load_checkpoint(directory.best, {"model": training.model.module.state_dict()})
     scored = {split: _score(split, spec, manifest, runtime, training) for split in EVALUATED_SPLITS}
@@ -49,13 +45,6 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         whole = {split: result for split, result in scored.items() if result is not None}
         metrics = _metrics(spec, manifest, training, trained, whole, collapse)
         _write(directory, spec, metrics, whole["test"], collapse)
-
-
-def _is_current(directory: RunDirectory) -> bool:
-    """Whether the metrics and the report are there and younger than the training's end."""
-    outputs = (directory.metrics_file, directory.path / REPORT_FILE)
-    finished = directory.record_file.stat().st_mtime_ns
-    return all(path.exists() and path.stat().st_mtime_ns >= finished for path in outputs)
 
 
 def _score(

@@ -42,8 +42,30 @@ def build_optimizers(module: DistributedModelParallel, spec: Spec) -> Optimizers
     embedding: KeyedOptimizer = module.fused_optimizer
     if replicated:
         embedding = KeyedOptimizerWrapper(replicated, _table_builder(spec.embedding_optimizer))
+        _create_state(embedding)
+    _create_state(dense)
     combined = CombinedOptimizer([("embedding", embedding), ("dense", dense)])
     return Optimizers(combined, embedding, dense, "dense" if replicated else "sparse")
+
+
+@torch.no_grad()
+def _create_state(optimizer: KeyedOptimizer) -> None:
+    """Makes the moments that torch would make at the first step, so that a checkpoint fills them.
+
+    A step of length zero makes them; then they are set to zero, where torch starts them all.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    for moments in optimizer.state.values():
+        for moment in moments.values():
+            moment.zero_()
 
 
 def _dense_builder(spec: DenseOptimizerSpec) -> Build:

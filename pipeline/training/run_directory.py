@@ -37,6 +37,7 @@ class RunDirectory:
         self.plan_file = path / "plan.txt"
         self.journal_file = path / "metrics.jsonl"
         self.metrics_file = path / "metrics.json"
+        self.report_file = path / "report" / "index.html"
         self.tensorboard = path / "tensorboard"
         self.checkpoints = path / "checkpoints"
         self.best = path / "best"

@@ -1,4 +1,4 @@
-"""Trains what a spec describes, unless its run directory holds that training already."""
+"""Trains what a spec describes, into its run directory."""
 
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.distributed.runtime import Runtime
@@ -13,15 +13,10 @@ def train(spec: Spec, runtime: Runtime) -> None:
     """Trains into ``run.directory``. Collective.
 
     Raises:
-        InputError: the dataset is not whole, the run directory holds another training, or the
-            optimizer does not fit the sharding and device.
+        InputError: the dataset is not whole, or the optimizer does not fit sharding and device.
     """
     manifest = read_manifest(spec.dataset_directory)
     directory = RunDirectory(spec.run_directory)
-    if directory.completed(spec, manifest) is not None:
-        if runtime.is_main:
-            print(f"{directory.path}: trained already, nothing has changed, skipped")
-        return
     training = build_training(spec, manifest, runtime)
     if runtime.is_main:
         directory.begin(spec, manifest, describe_plan(training.model.plan, training.model.tables))

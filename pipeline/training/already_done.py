@@ -1,0 +1,45 @@
+"""Whether a stage has nothing left to do. Imports no torch, so that to find out takes no time."""
+
+import os
+
+from pipeline.data.manifest import read_manifest
+from pipeline.spec import Spec
+from pipeline.training.run_directory import RunDirectory
+
+
+def is_trained(spec: Spec) -> bool:
+    """Whether the run directory holds the training of this spec, complete; says so if it does.
+
+    Raises:
+        InputError: the dataset is not whole, or the directory holds another training.
+    """
+    directory = RunDirectory(spec.run_directory)
+    manifest = read_manifest(spec.dataset_directory)
+    if directory.completed(spec, manifest) is None:
+        return False
+    _say(f"{directory.path}: trained already, nothing has changed, skipped")
+    return True
+
+
+def is_evaluated(spec: Spec) -> bool:
+    """Whether metrics and report are there and younger than the training; says so if they are.
+
+    Raises:
+        InputError: as ``is_trained``.
+    """
+    directory = RunDirectory(spec.run_directory)
+    manifest = read_manifest(spec.dataset_directory)
+    if directory.completed(spec, manifest) is None:
+        return False
+    finished = directory.record_file.stat().st_mtime_ns
+    outputs = (directory.metrics_file, directory.report_file)
+    if not all(path.exists() and path.stat().st_mtime_ns >= finished for path in outputs):
+        return False
+    _say(f"{directory.path}: evaluated already, nothing has changed, skipped")
+    return True
+
+
+def _say(line: str) -> None:
+    """Prints on the first of torchrun's processes, or the only one."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, flush=True)
