@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.console import run_entry_point, spec_arguments
-from pipeline.data.generator import generate
+from pipeline.data.generator.generate import generate
 from pipeline.data.manifest import SPLITS, Manifest
-from pipeline.data.preparation import Oracle, build
-from pipeline.data.splits import split_of_rows
-from pipeline.data.unchanged import unchanged
+from pipeline.data.preparation.build import Oracle, build
+from pipeline.data.preparation.splits import split_of_rows
+from pipeline.data.preparation.unchanged import unchanged
 from pipeline.metrics.auc import auc
 from pipeline.metrics.logloss import logloss
 from pipeline.spec import Spec

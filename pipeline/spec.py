@@ -95,7 +95,7 @@ class SplitFiles(Section):
 
 
 class GeneratorSpec(Section):
-    """Writes ``data.source`` in Criteo's format (pipeline/data/generator.py)."""
+    """Writes ``data.source`` in Criteo's format (pipeline/data/generator/)."""
 
     rows: PositiveInt = 200_000
     seed: NonNegativeInt = 0

@@ -8,7 +8,7 @@ import pyarrow.csv
 import pytest
 
 from pipeline.data.manifest import SPLITS
-from pipeline.data.preparation import build
+from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
 
 pytest_plugins = ["small_trainings"]

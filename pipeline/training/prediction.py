@@ -12,7 +12,7 @@ from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
 from pipeline.console import progress
 from pipeline.data.batch import Batch
-from pipeline.data.loader import Loader
+from pipeline.data.loading.loader import Loader
 from pipeline.distributed.runtime import Runtime
 from pipeline.metrics.auc import auc
 from pipeline.metrics.calibration import calibration

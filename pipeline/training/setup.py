@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
-from pipeline.data.loader import Loader
+from pipeline.data.loading.loader import Loader
 from pipeline.data.manifest import Manifest
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import ShardedModel, shard_model

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.data.loader import Loader
-from pipeline.data.preparation import build
+from pipeline.data.loading.loader import Loader
+from pipeline.data.preparation.build import build
 
 DATA = Path(__file__).parents[2].parent / "shared/data"
 

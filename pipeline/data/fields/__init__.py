@@ -1,0 +1,1 @@
+"""What a field is: its column, its kind, its tokens and its vocabulary."""

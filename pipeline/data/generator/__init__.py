@@ -1,0 +1,1 @@
+"""Click logs with planted interactions, whose best possible AUC is known."""

@@ -1,0 +1,1 @@
+"""From sources to a dataset directory: vocabularies, ids, splits, parts."""

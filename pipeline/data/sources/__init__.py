@@ -1,0 +1,1 @@
+"""Raw click logs, row group by row group or block by block, as dictionary-encoded columns."""

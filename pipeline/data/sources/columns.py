@@ -1,0 +1,108 @@
+"""What every source does with columns: finds them, and checks labels and numbers row by row."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.console import InputError
+from pipeline.data.fields.binning import MISSING, numbers
+from pipeline.data.sources.chunks import Chunk
+from pipeline.data.sources.faults import BAD_LABEL, NOT_A_NUMBER, Faults
+from pipeline.spec import FieldSpec
+
+
+def find_columns(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """The position of each wanted column.
+
+    Raises:
+        InputError: when one is absent or there twice.
+    """
+    for name in wanted:
+        if name not in columns:
+            near = difflib.get_close_matches(name, columns, n=3) or [*columns[:10], "..."]
+            raise InputError(f"{path}: no column {name!r}; it has {', '.join(near)}")
+        if columns.count(name) > 1:
+            raise InputError(f"{path}: column {name!r} is there {columns.count(name)} times")
+    return [columns.index(name) for name in wanted]
+
+
+def checked_chunk(
+    fields: Sequence[FieldSpec],
+    columns: Sequence[pa.DictionaryArray],
+    positions: np.ndarray,
+    block_rows: int,
+    first_row: int,
+    faults: Faults,
+) -> Chunk:
+    """Makes a chunk of a block's rows after the last checks.
+
+    Args:
+        fields: the fields.
+        columns: of the fields in their order, then the label's.
+        positions: (rows,) where each row stands in the block.
+        block_rows: rows of the block, those that could not be parsed included.
+        first_row: the number of the block's first row in the source.
+        faults: what was found so far.
+
+    Raises:
+        InputError: for the first bad row, unless bad rows are skipped.
+    """
+    *values, label = columns
+    numeric_labels = numbers(label.dictionary).to_numpy(zero_copy_only=False)
+    _check(label, np.isin(numeric_labels, (0.0, 1.0)), positions, faults, BAD_LABEL, _label_found)
+    for field, column in zip(fields, values, strict=True):
+        if field.kind == "numeric":
+            _check_numbers(field, column, positions, faults)
+    kept, skipped = faults.settle(block_rows)
+    chosen = kept[positions]
+    if not chosen.all():
+        mask = pa.array(chosen)
+        values = [column.filter(mask) for column in values]
+        label, positions = label.filter(mask), positions[chosen]
+    return Chunk(
+        columns={field.name: column for field, column in zip(fields, values, strict=True)},
+        labels=numeric_labels[label.indices.to_numpy()].astype(np.uint8),
+        row_numbers=first_row + positions,
+        rows_read=block_rows,
+        skipped=skipped,
+    )
+
+
+def _check_numbers(
+    field: FieldSpec, column: pa.DictionaryArray, positions: np.ndarray, faults: Faults
+) -> None:
+    texts = column.dictionary
+    valid = pc.or_(pc.is_valid(numbers(texts)), pc.equal(texts, MISSING))
+
+    def describe(value: str) -> str:
+        return f"the numeric field {field.name!r} has {value!r}, a number or nothing expected"
+
+    _check(column, valid.to_numpy(zero_copy_only=False), positions, faults, NOT_A_NUMBER, describe)
+
+
+def _check(
+    column: pa.DictionaryArray,
+    valid: np.ndarray,
+    positions: np.ndarray,
+    faults: Faults,
+    reason: str,
+    describe: Callable[[str], str],
+) -> None:
+    """Notes the rows whose value is not ``valid``, (distinct values,) bool."""
+    if valid.all():
+        return
+    bad = np.flatnonzero(~valid[column.indices.to_numpy()])
+
+    def found(position: int) -> str:
+        row = int(np.searchsorted(positions, position))
+        return describe(column[row].as_py())
+
+    faults.add(positions[bad], reason, found)
+
+
+def _label_found(value: str) -> str:
+    return f"the label is {value!r}, 0 or 1 expected"

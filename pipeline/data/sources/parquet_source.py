@@ -1,0 +1,147 @@
+"""Parquet files as chunks of coded columns."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import types
+
+from pipeline.console import InputError
+from pipeline.data.fields.binning import MISSING
+from pipeline.data.sources.byte_blocks import file_digest, file_size
+from pipeline.data.sources.chunks import Chunk
+from pipeline.data.sources.columns import checked_chunk, find_columns
+from pipeline.data.sources.faults import Faults, Policy
+from pipeline.spec import FieldSpec
+
+# Joins the items of a list column into one text: ASCII's unit separator.
+LIST_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Rows of the file, from number ``first_row`` on, counted from 0."""
+
+    first_row: int
+    batch: pa.RecordBatch
+
+
+class ParquetSource:
+    """A Parquet file. Batches are read in one thread and coded in any.
+
+    Attributes:
+        path: the file.
+        fields: the fields that are read; those of list columns have ``LIST_SEPARATOR``.
+        size: bytes of the file.
+        bytes_done: the share of ``size`` that was read so far.
+        digest: the file's SHA-256, once its last batch was read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        fields: Sequence[FieldSpec],
+        label: str,
+        policy: Policy,
+        batch_rows: int,
+    ) -> None:
+        """Opens the file and finds its columns.
+
+        Args:
+            path: the file.
+            fields: the fields to read.
+            label: the label's column.
+            policy: what to do with bad rows.
+            batch_rows: rows of a batch.
+
+        Raises:
+            InputError: when the file cannot be read or a column is absent or of a wrong type.
+        """
+        self.path, self.size = path, file_size(path)
+        self.bytes_done, self.digest = 0, ""
+        self._policy, self._batch_rows = policy, batch_rows
+        self._columns = [*(field.source_column for field in fields), label]
+        with self._opened() as file:
+            schema = file.schema_arrow
+        find_columns(path, schema.names, self._columns)
+        self.fields = tuple(self._checked(field, schema) for field in fields)
+
+    def blocks(self) -> Iterator[RowBatch]:
+        """Reads the file in batches."""
+        first_row = 0
+        with self._opened() as file:
+            total = file.metadata.num_rows
+            for batch in file.iter_batches(
+                self._batch_rows, columns=list(dict.fromkeys(self._columns)), use_threads=False
+            ):
+                yield RowBatch(first_row, batch)
+                first_row += batch.num_rows
+                self.bytes_done = self.size * first_row // total
+        self.digest = file_digest(self.path)
+
+    def parse(self, block: RowBatch) -> Chunk:
+        """Codes and checks a batch.
+
+        Raises:
+            InputError: for the first bad row, unless bad rows are skipped.
+        """
+        rows = block.batch.num_rows
+        faults = Faults(self.path, "row", block.first_row + 1, self._policy)
+        columns = [self._coded(block.batch, name) for name in self._columns]
+        return checked_chunk(self.fields, columns, np.arange(rows), rows, block.first_row, faults)
+
+    def _opened(self) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self.path)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{self.path}: not a Parquet file that can be read: {error}") from None
+
+    def _checked(self, field: FieldSpec, schema: pa.Schema) -> FieldSpec:
+        kind = schema.field(field.source_column).type
+        if types.is_list(kind) or types.is_large_list(kind):
+            if field.kind == "multi_valued":
+                return field.model_copy(update={"separator": LIST_SEPARATOR})
+            raise InputError(
+                f"{self.path}: column {field.source_column!r} holds lists; "
+                f'field {field.name!r} needs kind = "multi_valued"'
+            )
+        if types.is_nested(kind):
+            raise InputError(
+                f"{self.path}: column {field.source_column!r} is of type {kind}; texts, numbers "
+                "and lists of them can be read"
+            )
+        return field
+
+    def _coded(self, batch: pa.RecordBatch, name: str) -> pa.DictionaryArray:
+        try:
+            return _coded(batch.column(name))
+        except pa.ArrowException as error:
+            raise InputError(f"{self.path}: column {name!r} cannot be read: {error}") from None
+
+
+def _coded(column: pa.Array) -> pa.DictionaryArray:
+    """The column as codes of its distinct values' texts; null and NaN are the missing value."""
+    kind = column.type
+    if types.is_dictionary(kind):
+        column = column.dictionary_decode()
+    elif types.is_list(kind) or types.is_large_list(kind):
+        column = _joined(column)
+    elif types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    elif types.is_boolean(kind):
+        column = column.cast(pa.int8())
+    encoded = column.dictionary_encode(null_encoding="encode")
+    texts = encoded.dictionary.cast(pa.string()).fill_null(MISSING)
+    return pa.DictionaryArray.from_arrays(encoded.indices, texts)
+
+
+def _joined(column: pa.Array) -> pa.Array:
+    """One text for each list."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
+    items = column.flatten().cast(pa.string()).fill_null(MISSING)
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, items), LIST_SEPARATOR)

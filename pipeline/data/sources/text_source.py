@@ -1,0 +1,125 @@
+"""Criteo's and CSV files, plain or compressed, as chunks of coded columns."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.console import InputError
+from pipeline.data.fields.schemas import CRITEO_COLUMNS
+from pipeline.data.sources.byte_blocks import Block, file_size, line_blocks, opened
+from pipeline.data.sources.chunks import Chunk
+from pipeline.data.sources.columns import checked_chunk, find_columns
+from pipeline.data.sources.delimited_lines import Parsed, TextFormat, parse_lines
+from pipeline.data.sources.faults import HEADER, WRONG_COLUMNS, Faults, Policy
+from pipeline.data.sources.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
+from pipeline.spec import FieldSpec
+
+# A row starts with its label. (A header that belongs there is not among the blocks.)
+_STARTS_LIKE_A_NAME = re.compile(rb'"?[A-Za-z_]')
+
+CRITEO = TextFormat("\t", False, CRITEO_COLUMNS)
+CSV = TextFormat(",", True)
+
+
+class TextSource:
+    """A text file. Blocks are cut in one thread and parsed in any.
+
+    Attributes:
+        path: the file.
+        fields: the fields that are read.
+        size: bytes of the file.
+        bytes_done: bytes of the file that blocks were cut from so far.
+        digest: the file's SHA-256, once its last block was cut.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        layout: TextFormat,
+        fields: Sequence[FieldSpec],
+        label: str,
+        policy: Policy,
+        block_bytes: int,
+    ) -> None:
+        """Opens the file and finds its columns.
+
+        Args:
+            path: the file.
+            layout: how it is written.
+            fields: the fields to read.
+            label: the label's column.
+            policy: what to do with bad rows.
+            block_bytes: about the size of a block.
+
+        Raises:
+            InputError: when the file cannot be read, is empty or lacks a column.
+        """
+        self.path, self.fields = path, tuple(fields)
+        self.bytes_done, self.digest = 0, ""
+        self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
+        self.size = file_size(path)
+        columns = layout.columns or self._header()
+        wanted = [*(field.source_column for field in fields), label]
+        self._column_count = len(columns)
+        self._needed = find_columns(path, columns, wanted)
+
+    def blocks(self) -> Iterator[Block]:
+        """Cuts the file into blocks of rows; the header is not among them."""
+        has_header = not self._layout.columns
+        with opened(self.path) as raw:
+            for block in line_blocks(self.path, raw, self._block_bytes):
+                self.bytes_done = raw.bytes_read
+                rows = _without_header(block) if has_header and block.first_line == 1 else block
+                if rows.lines:
+                    yield rows
+            self.digest = raw.hexdigest()
+
+    def parse(self, block: Block) -> Chunk:
+        """Parses and checks a block.
+
+        Raises:
+            InputError: for the first bad row, unless bad rows are skipped.
+        """
+        faults = Faults(self.path, "line", block.first_line, self._policy)
+        if block.first_line == 1 and _STARTS_LIKE_A_NAME.match(block.data):
+            faults.add(np.zeros(1, np.int64), HEADER, lambda _: "a header, the format has none")
+        data = blank_lines(block.data, note_unreadable(block.data, faults))
+        parsed = self._parsed(data)
+        if parsed.rows != block.lines + self._layout.extra_lines:
+            data = blank_lines(data, note_open_quotes(data, self._ends_in_quotes, faults))
+            parsed = self._parsed(data)
+        wrong = parsed.wrong
+        table = parsed.table.slice(0, block.lines - len(wrong))
+        wrong_rows = np.array(sorted(wrong), dtype=np.int64)
+        faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
+        positions = np.delete(np.arange(block.lines), wrong_rows)
+        columns = [table[str(index)].combine_chunks() for index in self._needed]
+        first_row = block.first_line - (1 if self._layout.columns else 2)
+        return checked_chunk(self.fields, columns, positions, block.lines, first_row, faults)
+
+    def _parsed(self, data: bytes) -> Parsed:
+        return parse_lines(data, self._layout, self._column_count, self._needed)
+
+    def _ends_in_quotes(self, line: bytes) -> bool:
+        """Whether a line by itself leaves a quote open."""
+        return self._parsed(line).rows != 1 + self._layout.extra_lines
+
+    def _header(self) -> tuple[str, ...]:
+        """The names in the first line."""
+        with opened(self.path) as raw:
+            block = next(line_blocks(self.path, raw, self._block_bytes))
+        line = block.data.split(b"\n", 1)[0].removesuffix(b"\r")
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise InputError(f"{self.path}: line 1: the header is not valid UTF-8") from None
+        return tuple(next(csv.reader([text], delimiter=self._layout.delimiter), []))
+
+
+def _without_header(block: Block) -> Block:
+    _, _, data = block.data.partition(b"\n")
+    return replace(block, data=data, first_line=2, lines=block.lines - 1)

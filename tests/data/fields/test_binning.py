@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.data.fields.binning import (
+    interval_tokens,
+    log_square_tokens,
+    numbers,
+    quantile_edges,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "token"),
+    [
+        ("", ""),
+        ("-3", "-5"),
+        ("-1", "-3"),
+        ("0", "-2"),
+        ("1", "-1"),
+        ("2", "0"),
+        ("2.0", "0"),
+        ("1.5", "-0.5"),
+        # ln(2.5)^2 = 0.84 is raised to 1, so that it does not meet the token of 2.
+        ("2.5", "1"),
+        ("3", "1"),
+        ("4", "1"),
+        ("5", "2"),
+        ("100", "21"),
+        ("1000000", "190"),
+    ],
+)
+def test_log_square_token(value: str, token: str) -> None:
+    assert log_square_tokens(pa.array([value])).to_pylist() == [token]
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=1))
+def test_log_square_of_integers_is_the_papers_formula(values: list[int]) -> None:
+    expected = [str(max(math.floor(math.log(v) ** 2), 1)) if v > 2 else str(v - 2) for v in values]
+    assert log_square_tokens(pa.array([str(v) for v in values])).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "nan", "inf", "1e999", " 1", "1 ", "1_0", "0x1", "-", "+-1", "1,5", "٣"]
+)
+def test_what_is_no_finite_number_is_null(text: str) -> None:
+    assert numbers(pa.array([text])).to_pylist() == [None]
+
+
+@pytest.mark.parametrize(("text", "value"), [("+1", 1.0), (".5", 0.5), ("2.", 2.0), ("1e3", 1e3)])
+def test_ways_to_write_a_number(text: str, value: float) -> None:
+    assert numbers(pa.array([text])).to_pylist() == [value]
+
+
+def test_quantile_bins_have_equal_mass_where_values_allow_it() -> None:
+    edges = quantile_edges(np.arange(100.0), np.ones(100, np.int64), 4)
+    assert edges.tolist() == [25.0, 50.0, 75.0]
+
+
+@given(
+    values=st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=200),
+    bins=st.integers(1, 20),
+)
+def test_no_quantile_bin_but_that_of_a_heavy_value_is_overfull(
+    values: list[float], bins: int
+) -> None:
+    distinct, counts = np.unique(values, return_counts=True)
+    shuffled = np.random.default_rng(0).permutation(len(distinct))
+    edges = quantile_edges(distinct[shuffled], counts[shuffled], bins)
+    assert len(edges) < bins
+    assert (np.diff(edges) > 0).all()
+    bin_of = np.searchsorted(edges, distinct, side="right")
+    for number in range(len(edges) + 1):
+        mass = counts[bin_of == number]
+        assert mass.sum() <= len(values) / bins + mass.max()
+
+
+def test_interval_tokens_name_their_bounds() -> None:
+    tokens = interval_tokens(pa.array([-5.0, 1.5, 2.0, 9.0, None]), np.array([1.5, 3.0]))
+    expected = ["[-inf, 1.5)", "[1.5, 3)", "[1.5, 3)", "[3, inf)", ""]
+    assert tokens.to_pylist() == expected

@@ -1,0 +1,176 @@
+"""What a person reads when a source is not what the spec says."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.console import InputError
+from pipeline.data.preparation.build import build
+from pipeline.spec import Spec
+
+HEADER = b"label,color,size\n"
+GOOD = b"1,red,3\n0,blue,\n"
+ADVICE = '; correct it, or set data.bad_rows = "skip" to leave such rows out'
+
+ROW_FAULTS = [
+    pytest.param(b"1,red\n", "2 columns found, 3 expected", "wrong number of columns", id="short"),
+    pytest.param(
+        b"1,red,3,4\n", "4 columns found, 3 expected", "wrong number of columns", id="long"
+    ),
+    pytest.param(b"2,red,3\n", "the label is '2', 0 or 1 expected", "label is not 0 or 1", id="2"),
+    pytest.param(b",red,3\n", "the label is '', 0 or 1 expected", "label is not 0 or 1", id="none"),
+    pytest.param(b"\n", "the label is '', 0 or 1 expected", "label is not 0 or 1", id="empty line"),
+    pytest.param(
+        b"1,red,3x\n",
+        "the numeric field 'size' has '3x', a number or nothing expected",
+        "not a number in a numeric field",
+        id="number",
+    ),
+    pytest.param(b"1,r\xffd,3\n", "not valid UTF-8", "not valid UTF-8", id="utf-8"),
+    pytest.param(
+        b"1,r\rd,3\n",
+        "a carriage return inside the line",
+        "carriage return inside the line",
+        id="cr",
+    ),
+    pytest.param(
+        b'1,"red,3\n',
+        "a quote that is not closed on its line",
+        "quote that is not closed on its line",
+        id="quote",
+    ),
+]
+BLOCKS = [1, 20, 1 << 20]
+
+
+def error_of(spec: Spec, block_bytes: int = 1 << 20) -> str:
+    with pytest.raises(InputError) as caught:
+        build(spec, {}, block_bytes)
+    assert not any(spec.run_directory.glob("dataset*"))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("block_bytes", BLOCKS)
+@pytest.mark.parametrize(("line", "message", "reason"), ROW_FAULTS)
+def test_a_bad_row_is_named_by_its_line(
+    csv_spec, line: bytes, message: str, reason: str, block_bytes: int
+) -> None:
+    spec = csv_spec(HEADER + GOOD + line + GOOD + line)
+    expected = f"{spec.data.source}: line 4: {message}{ADVICE}"
+    assert error_of(spec, block_bytes) == expected
+
+
+@pytest.mark.parametrize("block_bytes", BLOCKS)
+@pytest.mark.parametrize(("line", "message", "reason"), ROW_FAULTS)
+def test_skipped_rows_are_counted_by_reason(
+    csv_spec, line: bytes, message: str, reason: str, block_bytes: int
+) -> None:
+    spec = csv_spec(HEADER + line + GOOD + line + GOOD + line, bad_rows="skip")
+    manifest = build(spec, {}, block_bytes)
+    assert manifest.rows_skipped == {reason: 3}
+    assert manifest.rows_read == 7
+    assert manifest.splits["train"].rows == 4
+    assert manifest.splits["train"].positives == 2
+
+
+def test_a_row_with_several_faults_is_counted_once(csv_spec) -> None:
+    spec = csv_spec(HEADER + GOOD + b"7,r\xffd,x\n5,red,x\n", bad_rows="skip")
+    assert build(spec, {}).rows_skipped == {"label is not 0 or 1": 1, "not valid UTF-8": 1}
+
+
+def test_the_last_line_may_lack_its_newline_and_lines_may_end_in_crlf(csv_spec) -> None:
+    spec = csv_spec(b"\xef\xbb\xbflabel,color,size\r\n1,red,3\r\n0,blue,4")
+    assert build(spec, {}).splits["train"].rows == 2
+
+
+def test_an_absent_column_is_named_with_the_nearest(csv_spec) -> None:
+    spec = csv_spec(b"label,colour,size\n" + GOOD)
+    assert error_of(spec) == f"{spec.data.source}: no column 'color'; it has colour"
+
+
+def test_a_column_that_is_there_twice_is_refused(csv_spec) -> None:
+    spec = csv_spec(b"label,color,size,color\n1,a,1,b\n")
+    assert error_of(spec) == f"{spec.data.source}: column 'color' is there 2 times"
+
+
+def test_an_empty_file_is_refused(csv_spec) -> None:
+    spec = csv_spec(b"")
+    assert error_of(spec) == f"{spec.data.source}: the file is empty"
+
+
+def test_a_file_with_a_header_only_is_refused(csv_spec) -> None:
+    spec = csv_spec(HEADER)
+    expected = f"{spec.data.source}: no rows; check data.source and data.format"
+    assert error_of(spec) == expected
+
+
+def test_a_file_of_bad_rows_only_is_refused(csv_spec) -> None:
+    spec = csv_spec(HEADER + b"3,red,3\n" * 5, bad_rows="skip")
+    assert "all of the 5 rows were skipped as bad" in error_of(spec)
+
+
+def test_a_missing_file_is_named(make_spec, tmp_path: Path) -> None:
+    spec = make_spec(format="criteo", source=str(tmp_path / "train.txt"))
+    assert error_of(spec) == f"{tmp_path / 'train.txt'}: no such file; set data.source"
+
+
+def test_a_directory_needs_the_names_of_the_splits(make_spec, tmp_path: Path) -> None:
+    spec = make_spec(format="criteo", source=str(tmp_path))
+    assert "a directory; data.source names one file" in error_of(spec)
+
+
+def test_a_header_in_criteo_format_is_refused(make_spec, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("\t".join(["label", *(f"c{i}" for i in range(39))]) + "\n" + "1" + "\t" * 39)
+    spec = make_spec(format="criteo", source=str(path))
+    assert error_of(spec) == f"{path}: line 1: a header, the format has none{ADVICE}"
+
+
+def test_criteo_rows_are_counted_from_line_1(make_spec, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text(("1" + "\t" * 39 + "\n") * 2 + "1\t2\n")
+    spec = make_spec(format="criteo", source=str(path))
+    assert error_of(spec) == f"{path}: line 3: 2 columns found, 40 expected{ADVICE}"
+
+
+def test_a_truncated_compressed_file_is_refused(make_spec, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt.gz"
+    path.write_bytes(gzip.compress(("1" + "\t" * 39 + "\n").encode() * 1_000)[:-20])
+    spec = make_spec(format="criteo", source=str(path))
+    assert error_of(spec).startswith(f"{path}: cannot be read to its end: ")
+
+
+def parquet_spec(make_spec, tmp_path: Path, table: pa.Table) -> Spec:
+    path = tmp_path / "log.parquet"
+    pq.write_table(table, path)
+    return make_spec(format="parquet", source=str(path), fields=[{"name": "color"}])
+
+
+def test_a_bad_label_in_parquet_is_named_by_its_row(make_spec, tmp_path: Path) -> None:
+    table = pa.table({"label": [1, 0, None], "color": ["a", "b", "c"]})
+    spec = parquet_spec(make_spec, tmp_path, table)
+    expected = f"{spec.data.source}: row 3: the label is '', 0 or 1 expected{ADVICE}"
+    assert error_of(spec) == expected
+
+
+def test_a_list_column_needs_a_multi_valued_field(make_spec, tmp_path: Path) -> None:
+    spec = parquet_spec(make_spec, tmp_path, pa.table({"label": [1], "color": [["a", "b"]]}))
+    assert error_of(spec) == (
+        f"{spec.data.source}: column 'color' holds lists; field 'color' needs "
+        'kind = "multi_valued"'
+    )
+
+
+def test_a_file_that_is_not_parquet_is_refused(make_spec, tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    path.write_text("label,color\n")
+    spec = make_spec(format="parquet", source=str(path), fields=[{"name": "color"}])
+    assert error_of(spec).startswith(f"{path}: not a Parquet file that can be read: ")
+
+
+def test_a_field_may_not_be_read_from_the_label(csv_spec) -> None:
+    spec = csv_spec(HEADER + GOOD, label="color")
+    assert error_of(spec) == ("data.fields: field 'color' is read from the label's column 'color'")

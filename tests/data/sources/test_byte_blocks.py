@@ -1,0 +1,66 @@
+import bz2
+import gzip
+import hashlib
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.data.sources.byte_blocks import Block, line_blocks, opened
+
+TEXT = b"".join(b"line %d\n" % number for number in range(2_000))
+
+
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(data))
+
+
+def blocks_of(path: Path, size: int) -> tuple[list[Block], str, int]:
+    with opened(path) as raw:
+        blocks = list(line_blocks(path, raw, size))
+        return blocks, raw.hexdigest(), raw.bytes_read
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [
+        ("txt", bytes),
+        ("gz", gzip.compress),
+        ("bz2", bz2.compress),
+        ("xz", lzma.compress),
+        ("zst", zstd),
+    ],
+)
+@pytest.mark.parametrize("members", [1, 2])
+def test_every_compression_gives_the_same_lines_and_the_files_digest(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], members: int
+) -> None:
+    path = tmp_path / f"log.{suffix}"
+    path.write_bytes(compress(TEXT) * members)
+    blocks, digest, bytes_read = blocks_of(path, 1_000)
+    assert b"".join(block.data for block in blocks) == TEXT * members
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert bytes_read == path.stat().st_size
+
+
+@given(lines=st.lists(st.binary(max_size=9).map(lambda b: b.replace(b"\n", b"")), min_size=1))
+@pytest.mark.parametrize("ends", [True, False])
+def test_blocks_are_whole_lines_with_their_numbers(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], ends: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "lines.txt"
+    content = b"\n".join(lines) + (b"\n" if ends else b"x")
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    path.write_bytes(content)
+    blocks, _, _ = blocks_of(path, 7)
+    assert b"".join(block.data for block in blocks) == content
+    line = 1
+    for block in blocks:
+        assert block.first_line == line
+        assert block.lines == len(block.data.removesuffix(b"\n").split(b"\n"))
+        line += block.lines
+    assert all(block.data.endswith(b"\n") for block in blocks[:-1])
