@@ -15,6 +15,8 @@ ENTRY_POINT = "entry point"
 # From the bottom up. A layer imports itself and those before it.
 LAYERS = (
     "console",
+    "spec_section",
+    "spec_data",
     "spec",
     "spec_file",
     "data",

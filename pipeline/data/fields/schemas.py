@@ -2,7 +2,7 @@
 
 from pipeline.console import InputError
 from pipeline.data.manifest import LABEL
-from pipeline.spec import DataSpec, FieldSpec
+from pipeline.spec_data import DataSpec, FieldSpec
 
 CRITEO_NUMERIC = tuple(f"I{number}" for number in range(1, 14))
 CRITEO_CATEGORICAL = tuple(f"C{number}" for number in range(1, 27))

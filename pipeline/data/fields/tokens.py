@@ -11,7 +11,7 @@ from pipeline.data.fields.binning import (
     numbers,
 )
 from pipeline.data.ragged import offsets_of
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 
 def is_quantile(field: FieldSpec) -> bool:

@@ -21,7 +21,7 @@ from pipeline.data.fields.binning import (
 )
 from pipeline.data.fields.tokens import is_quantile, single_tokens, split_tokens
 from pipeline.data.ragged import Ragged
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from pipeline.console import InputError, progress
 from pipeline.data.generator.generated_fields import FIELDS
 from pipeline.data.generator.planted_interactions import PLANTED_FIELDS, click_probabilities, plant
 from pipeline.data.sources.byte_blocks import file_digest
-from pipeline.spec import GeneratorSpec
+from pipeline.spec_data import GeneratorSpec
 
 # Raised when the same spec leads to other bytes than before.
 GENERATOR_VERSION = 1

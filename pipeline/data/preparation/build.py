@@ -23,7 +23,8 @@ from pipeline.data.preparation.publication import building
 from pipeline.data.preparation.spill import SpilledChunk, Tally, spill_chunk
 from pipeline.data.preparation.unchanged import spec_digest, unchanged
 from pipeline.data.sources.opening import BATCH_ROWS, BLOCK_BYTES, SplitSource, open_sources
-from pipeline.spec import FieldSpec, Spec
+from pipeline.spec import Spec
+from pipeline.spec_data import FieldSpec
 
 Oracle = dict[str, dict[str, float]]
 

@@ -14,7 +14,8 @@ from pipeline.data.fields.vocabulary import Counts, count_values, merge_counts
 from pipeline.data.manifest import LABEL, SPLITS
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.sources.chunks import Chunk
-from pipeline.spec import FieldSpec, PrepareSpec
+from pipeline.spec import PrepareSpec
+from pipeline.spec_data import FieldSpec
 
 # Not a name that a field can have.
 SPLIT_COLUMN = "(split)"

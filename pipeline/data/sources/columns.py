@@ -12,7 +12,7 @@ from pipeline.console import InputError
 from pipeline.data.fields.binning import MISSING, numbers
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.faults import BAD_LABEL, NOT_A_NUMBER, Faults
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 
 def find_columns(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -14,7 +14,7 @@ from pipeline.data.manifest import SPLITS
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.parquet_source import ParquetSource
 from pipeline.data.sources.text_source import CRITEO, CSV, TextSource
-from pipeline.spec import DataSpec, FieldSpec
+from pipeline.spec_data import DataSpec, FieldSpec
 
 # 16 MiB is about 70,000 rows of Criteo: few chunks to merge, and few megabytes in flight a thread.
 BLOCK_BYTES = 1 << 24

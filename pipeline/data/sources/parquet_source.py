@@ -16,7 +16,7 @@ from pipeline.data.sources.byte_blocks import file_digest, file_size
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.faults import Faults, Policy
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 # Joins the items of a list column into one text: ASCII's unit separator.
 LIST_SEPARATOR = "\x1f"

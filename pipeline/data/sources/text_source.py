@@ -16,7 +16,7 @@ from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.delimited_lines import Parsed, TextFormat, parse_lines
 from pipeline.data.sources.faults import HEADER, WRONG_COLUMNS, Faults, Policy
 from pipeline.data.sources.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 # A row starts with its label. (A header that belongs there is not among the blocks.)
 _STARTS_LIKE_A_NAME = re.compile(rb'"?[A-Za-z_]')

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.fields.tokens import split_tokens
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 
 def split(values: list[str], max_length: int = 16, separator: str = "|") -> list[list[str]]:

@@ -14,7 +14,7 @@ from pipeline.data.fields.vocabulary import (
     learn_vocabulary,
     merge_counts,
 )
-from pipeline.spec import FieldSpec
+from pipeline.spec_data import FieldSpec
 
 CATEGORICAL = FieldSpec(name="f")
 MULTI_VALUED = FieldSpec(name="f", kind="multi_valued", max_length=3)

@@ -21,7 +21,7 @@ from pipeline.data.generator.generated_fields import (
 )
 from pipeline.data.generator.planted_interactions import PATTERNS, PLANTED_FIELDS, RANK, plant
 from pipeline.metrics.auc import auc
-from pipeline.spec import GeneratorSpec
+from pipeline.spec_data import GeneratorSpec
 
 ROWS = 40_000
 SPEC = GeneratorSpec(rows=ROWS, seed=3)

@@ -1,0 +1,30 @@
+"""What every section of the spec is made of: strict, frozen tables and paths with variables."""
+
+import os
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+
+def _value(variable: re.Match[str]) -> str:
+    name, default = variable.groups()
+    found = os.environ.get(name) or default
+    if found is None:
+        raise ValueError(f"the environment variable {name} is not set and has no default")
+    return found
+
+
+_EXPANDED = AfterValidator(lambda text: _VARIABLE.sub(_value, text))
+PathText = Annotated[str, _EXPANDED]
+GivenPath = Annotated[str, Field(min_length=1), _EXPANDED]
+# TOML has arrays where Python has tuples.
+Lax = Field(strict=False)
+
+
+class Section(BaseModel):
+    """A table of the spec: frozen, and strict about its keys and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
