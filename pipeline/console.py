@@ -64,12 +64,12 @@ def progress(task: str, total: int, unit: str, shown: bool = True) -> Iterator[A
         yield _plain_lines(task, total, unit)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         identity = bar.add_task(task, total=total, note="")

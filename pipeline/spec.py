@@ -4,12 +4,17 @@ Paths may hold ``${NAME:-default}``, filled from the environment, and are relati
 directory. ``spec_data.py`` beside it is the data section; ``spec_file.py`` reads a spec from TOML.
 """
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from pipeline.spec_data import DataSpec
 from pipeline.spec_section import GivenPath, Lax, Section
@@ -19,7 +24,7 @@ class RunSpec(Section):
     """Where a run lives, and the seed of its initialisation, shuffling and dropout."""
 
     directory: GivenPath
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 class PrepareSpec(Section):
@@ -87,6 +92,13 @@ class ModelSpec(Section):
     hidden_dim: PositiveInt = 400
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     dcnv2: DCNv2Spec = DCNv2Spec()
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        short = {"interaction", "sets", "embedding_dim"} & self.model_fields_set
+        if self.groups and short:
+            raise ValueError(f"groups and {', '.join(sorted(short))} exclude each other")
+        return self
 
     @property
     def resolved_groups(self) -> tuple[GroupSpec, ...]:
@@ -179,8 +191,3 @@ class Spec(Section):
     def dataset_directory(self) -> Path:
         """Where the prepared dataset stands."""
         return Path(self.data.directory) if self.data.directory else self.run_directory / "dataset"
-
-    def digest(self, *sections: str) -> str:
-        """A SHA-256 of the named sections' values: equal digests, equal settings."""
-        values = {name: getattr(self, name).model_dump(mode="json") for name in sections}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

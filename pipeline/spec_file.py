@@ -21,7 +21,9 @@ from pipeline.spec import Spec
 
 def to_toml(spec: Spec) -> str:
     """The resolved spec, with every default written out."""
-    return tomli_w.dumps(spec.model_dump(mode="json", exclude_none=True))
+    short_form = {"interaction", "sets", "embedding_dim"} if spec.model.groups else set()
+    values = spec.model_dump(mode="json", exclude_none=True, exclude={"model": short_form})
+    return tomli_w.dumps(values)
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:

@@ -1,5 +1,6 @@
 """Fixtures that every layer's tests share."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 from pipeline.data.manifest import SPLITS
 from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
+
+# Small batches: two threads wait for each other longer than they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ["small_trainings"]
 

@@ -183,31 +183,7 @@ class TestFrozen:
         assert isinstance(data.fields, tuple)
 
 
-class TestDigest:
-    def test_equal_settings_have_equal_digests(self) -> None:
-        assert spec_with().digest("model") == spec_with(model={"sets": 4}).digest("model")
-
-    @pytest.mark.parametrize(
-        ("section", "change"),
-        [
-            ("data", {"label": "click"}),
-            ("prepare", {"minimum_count": 2}),
-            ("model", {"dcnv2": {"layers": 3}}),
-            ("train", {"epochs": 1}),
-        ],
-    )
-    def test_depends_on_exactly_the_named_sections(
-        self, section: str, change: dict[str, Any]
-    ) -> None:
-        before, after = spec_with(), spec_with(**{section: change})
-        others = sorted({"run", "data", "prepare", "model", "train"} - {section})
-        assert before.digest(section) != after.digest(section)
-        assert before.digest(section, "run") != after.digest(section, "run")
-        assert before.digest(*others) == after.digest(*others)
-
-    def test_does_not_depend_on_the_order_of_names(self) -> None:
-        assert spec_with().digest("data", "model") == spec_with().digest("model", "data")
-
-    def test_an_unknown_section_is_an_error(self) -> None:
-        with pytest.raises(AttributeError, match="modle"):
-            spec_with().digest("modle")
+def test_groups_and_the_short_form_exclude_each_other() -> None:
+    group = {"interaction": "dnn", "sets": 2, "embedding_dim": 8}
+    with pytest.raises(ValidationError, match="groups and sets exclude each other"):
+        spec_with(model={"groups": [group], "sets": 4})

@@ -209,7 +209,8 @@ SPEC_VALUES = st.fixed_dictionaries(
         ),
     },
     optional={
-        "model": sections(sets=COUNTS, groups=st.lists(GROUPS), dropout=st.floats(0, 0.99)),
+        "model": sections(sets=COUNTS, dropout=st.floats(0, 0.99))
+        | sections(groups=st.lists(GROUPS, min_size=1), dropout=st.floats(0, 0.99)),
         "dense_optimizer": sections(learning_rate=POSITIVE, weight_decay=st.floats(0, 1)),
         "prepare": sections(ratios=st.lists(POSITIVE, min_size=3, max_size=3)),
     },
@@ -254,3 +255,11 @@ class TestSpecsOfTheRepository:
 
     def test_accept_the_overrides_that_their_header_shows(self, path: Path) -> None:
         load_spec(path, re.findall(r"\b[a-z_]+(?:\.[a-z_0-9]+)+=\S+", header(path)))
+
+
+def test_a_resolved_spec_with_groups_loads_again(tmp_path: Path) -> None:
+    text = MINIMAL + '\n[[model.groups]]\ninteraction = "dnn"\nsets = 2\nembedding_dim = 8\n'
+    first, again = tmp_path / "first.toml", tmp_path / "again.toml"
+    first.write_text(text)
+    again.write_text(to_toml(load_spec(first)))
+    assert load_spec(again) == load_spec(first)

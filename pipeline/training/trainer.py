@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
@@ -119,7 +120,8 @@ class Trainer:
         return batch * self._train_rows // self._loader.batches_per_epoch
 
     def _step_seed(self) -> int:
-        return (self._spec.run.seed * 2**32 + self._progress.step) * 4096 + self._runtime.rank
+        origin = (self._spec.run.seed, self._progress.step, self._runtime.rank)
+        return int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0])
 
     def _log(self) -> str:
         """One log point, the mean since the one before. Collective."""
@@ -167,7 +169,7 @@ class Trainer:
         if self._journal is not None:
             point = {**scores, "information_abundance": mean_abundance}
             self._journal.write("valid", at.step, at.epoch - 1, point)
-            self._journal.write("information_abundance", at.step, at.epoch - 1, abundance)
+            self._journal.write("valid_information_abundance", at.step, at.epoch - 1, abundance)
         self._say(
             f"epoch {at.epoch}: validation AUC {scores['auc']:.5f}"
             f"{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
