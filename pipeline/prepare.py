@@ -48,7 +48,7 @@ def _generate(spec: Spec) -> Oracle:
     """Makes the source where the spec says how, and scores its true probabilities by split."""
     if spec.data.generator is None:
         return {}
-    made = generate(Path(spec.data.source), spec.data.generator)
+    made = generate(Path(spec.data.locations[0]), spec.data.generator)
     splits = split_of_rows(0, len(made.labels), spec.prepare.ratios, spec.prepare.seed)
     oracle: Oracle = {}
     for index, name in enumerate(SPLITS):

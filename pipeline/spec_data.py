@@ -1,10 +1,30 @@
 """The data section of the spec: the raw log, its fields and its splits."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
-from pipeline.spec_section import GivenPath, Lax, PathText, Section
+from pipeline.spec_section import Lax, PathText, Section, expand
+
+
+def _filled(value: Any) -> Any:
+    """One location or several, with their variables filled in."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not given or not all(map(_is_text, given)):
+        raise ValueError("a path, a URL or a glob is expected, or a list of them")
+    filled = tuple(map(expand, given))
+    return filled[0] if isinstance(value, str) else filled
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _listed(locations: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (locations,) if isinstance(locations, str) else locations
+
+
+Locations = Annotated[str | tuple[str, ...], BeforeValidator(_filled)]
 
 
 class FieldSpec(Section):
@@ -42,9 +62,13 @@ class FieldSpec(Section):
 class SplitFiles(Section):
     """Splits that come as files, relative to ``data.source``; kept as they are."""
 
-    train: str
-    valid: str
-    test: str
+    train: Locations
+    valid: Locations
+    test: Locations
+
+    def locations(self, split: str) -> tuple[str, ...]:
+        """The files of a split."""
+        return _listed(getattr(self, split))
 
 
 class GeneratorSpec(Section):
@@ -59,7 +83,9 @@ class DataSpec(Section):
 
     Attributes:
         format: ``criteo`` knows its fields; ``csv`` (with a header), ``parquet`` take ``fields``.
-        source: a file, or a directory when ``splits`` names the files in it.
+        source: a file, a glob, or a list of them, as paths or as URLs that fsspec knows (``s3://``,
+            ``gs://``, ``hdfs://``); the directory of the files when ``splits`` names them. Files
+            are read in the list's order, those of a glob in the order of their names.
         directory: the prepared dataset, ``<run.directory>/dataset`` unless given.
         label: the column that holds 0 or 1.
         bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.
@@ -69,13 +95,24 @@ class DataSpec(Section):
     """
 
     format: Literal["criteo", "csv", "parquet"]
-    source: GivenPath
+    source: Locations
     directory: PathText = ""
     label: str = "label"
     bad_rows: Literal["fail", "skip"] = "fail"
     fields: Annotated[tuple[FieldSpec, ...], Lax] = ()
     splits: SplitFiles | None = None
     generator: GeneratorSpec | None = None
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """The paths, URLs and globs of ``source``."""
+        return _listed(self.source)
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if len(self.locations) > 1 and (self.splits or self.generator):
+            raise ValueError("data.source is one path where data.splits or data.generator is given")
+        return self
 
     @model_validator(mode="after")
     def _check_fields(self) -> Self:

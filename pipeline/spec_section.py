@@ -17,7 +17,12 @@ def _value(variable: re.Match[str]) -> str:
     return found
 
 
-_EXPANDED = AfterValidator(lambda text: _VARIABLE.sub(_value, text))
+def expand(text: str) -> str:
+    """The text with ``${NAME:-default}`` filled from the environment."""
+    return _VARIABLE.sub(_value, text)
+
+
+_EXPANDED = AfterValidator(expand)
 PathText = Annotated[str, _EXPANDED]
 GivenPath = Annotated[str, Field(min_length=1), _EXPANDED]
 # TOML has arrays where Python has tuples.

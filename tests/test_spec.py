@@ -187,3 +187,29 @@ def test_groups_and_the_short_form_exclude_each_other() -> None:
     group = {"interaction": "dnn", "sets": 2, "embedding_dim": 8}
     with pytest.raises(ValidationError, match="groups and sets exclude each other"):
         spec_with(model={"groups": [group], "sets": 4})
+
+
+class TestSource:
+    @pytest.mark.parametrize("source", ["a", ["a"], ["a", "s3://b/*.gz"]])
+    def test_is_one_location_or_several(self, source: Any) -> None:
+        expected = (source,) if isinstance(source, str) else tuple(source)
+        assert spec_with(data={"source": source}).data.locations == expected
+
+    @pytest.mark.parametrize("source", ["", [], [""], 3, [3], {"a": "b"}])
+    def test_is_nothing_else(self, source: Any) -> None:
+        where, message = refused(data={"source": source})
+        assert where == ("data", "source")
+        assert "a path, a URL or a glob is expected, or a list of them" in message
+
+    def test_variables_are_filled_in_every_location(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MEP_TEST", "/mnt")
+        assert spec_with(data={"source": ["${MEP_TEST}/a", "b"]}).data.locations == ("/mnt/a", "b")
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"generator": {}}, {"splits": {"train": "a", "valid": "b", "test": "c"}}],
+    )
+    def test_is_one_location_where_it_is_written_to_or_a_folder(self, other: Any) -> None:
+        where, message = refused(data={"source": ["a", "b"], **other})
+        assert where == ("data",)
+        assert "data.source is one path" in message

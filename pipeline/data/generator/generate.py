@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pipeline.console import InputError, progress
 from pipeline.data.generator.generated_fields import FIELDS
 from pipeline.data.generator.planted_interactions import PLANTED_FIELDS, click_probabilities, plant
-from pipeline.data.sources.byte_blocks import file_digest
+from pipeline.data.sources.files import SourceFile
 from pipeline.spec_data import GeneratorSpec
 
 # Raised when the same spec leads to other bytes than before.
@@ -111,7 +111,7 @@ def _write(path: Path, spec: GeneratorSpec, generated: Generated, block_rows: in
             "generated": path.name,
             "digest": _digest(spec),
             "spec": spec.model_dump(mode="json"),
-            "sha256": file_digest(partial),
+            "sha256": SourceFile(str(partial)).digest(),
             "auc": generated.auc,
         }
         partial_sidecar.write_text(json.dumps(made, indent=1) + "\n")
@@ -166,7 +166,7 @@ def _read_sidecar(path: Path) -> dict[str, str] | None:
         return None
     try:
         made: dict[str, str] = json.loads(_sidecar(path).read_text())
-        if made["sha256"] == file_digest(path) and made["digest"]:
+        if made["sha256"] == SourceFile(str(path)).digest() and made["digest"]:
             return made
         what = f"has changed since it was generated ({_sidecar(path).name} has another SHA-256)"
     except FileNotFoundError:

@@ -7,8 +7,7 @@ from pipeline.console import InputError
 from pipeline.data.fields.schemas import label_column, resolve_fields
 from pipeline.data.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest, read_manifest
 from pipeline.data.preparation.publication import check_replaceable, restore
-from pipeline.data.sources.byte_blocks import file_digest
-from pipeline.data.sources.opening import source_paths
+from pipeline.data.sources.opening import source_files
 from pipeline.spec import Spec
 
 # Raised when the same rows and spec lead to other bytes than before.
@@ -55,10 +54,10 @@ def unchanged(spec: Spec) -> Manifest | None:
         return None
     if manifest.rows_skipped and spec.data.bad_rows == "fail":
         return None
-    paths = list(source_paths(spec.data).values())
-    if [path.stat().st_size if path.is_file() else -1 for path in paths] != [
-        source["bytes"] for source in manifest.sources
-    ]:
+    files = [given.file for given in source_files(spec.data)]
+    if not all(file.exists() for file in files):
+        return None
+    if [file.size() for file in files] != [source["bytes"] for source in manifest.sources]:
         return None
     digests = [source["sha256"] for source in manifest.sources]
-    return manifest if [file_digest(path) for path in paths] == digests else None
+    return manifest if [file.digest() for file in files] == digests else None

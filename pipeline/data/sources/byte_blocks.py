@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.console import InputError
+from pipeline.data.sources.files import SourceFile
 
 _UNREADABLE = (lzma.LZMAError, zlib.error, EOFError, OSError, pa.ArrowException)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -37,8 +37,8 @@ class Block:
 class HashedFile:
     """A file that knows how many bytes were read of it and their SHA-256."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
+    def __init__(self, file: SourceFile) -> None:
+        self._file = file.open()
         self._hash = hashlib.sha256()
         self.bytes_read = 0
 
@@ -68,42 +68,21 @@ class HashedFile:
         self._file.close()
 
 
-def file_digest(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def file_size(path: Path) -> int:
-    """The bytes of a file.
-
-    Raises:
-        InputError: when there is none.
-    """
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; set data.source") from None
-
-
 @contextmanager
-def opened(path: Path) -> Iterator[HashedFile]:
+def opened(source: SourceFile) -> Iterator[HashedFile]:
     """The raw file.
 
     Raises:
-        InputError: when it cannot be read.
+        InputError: when it cannot be opened.
     """
-    try:
-        file = HashedFile(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    file = HashedFile(source)
     try:
         yield file
     finally:
         file.close()
 
 
-def line_blocks(path: Path, raw: HashedFile, block_bytes: int) -> Iterator[Block]:
+def line_blocks(path: SourceFile, raw: HashedFile, block_bytes: int) -> Iterator[Block]:
     """Cuts the file's decompressed bytes at newlines.
 
     Args:
@@ -131,7 +110,7 @@ def line_blocks(path: Path, raw: HashedFile, block_bytes: int) -> Iterator[Block
         raise InputError(f"{path}: the file is empty")
 
 
-def _pieces(path: Path, raw: HashedFile, size: int) -> Iterator[bytes]:
+def _pieces(path: SourceFile, raw: HashedFile, size: int) -> Iterator[bytes]:
     """The decompressed bytes, without a byte order mark."""
     try:
         stream = _decompressed(path, raw)
@@ -145,7 +124,7 @@ def _pieces(path: Path, raw: HashedFile, size: int) -> Iterator[bytes]:
         raise InputError(f"{path}: cannot be read to its end: {error}") from None
 
 
-def _decompressed(path: Path, raw: Any) -> Any:
+def _decompressed(path: SourceFile, raw: Any) -> Any:
     """A stream with ``read``."""
     match path.suffix:
         case ".gz":

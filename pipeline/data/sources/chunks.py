@@ -16,7 +16,7 @@ class Chunk:
     Attributes:
         columns: field name -> (rows,) dictionary of ``VALUES``.
         labels: (rows,) uint8, 0 or 1.
-        row_numbers: (rows,) int64, counted from 0 over all rows read of the source.
+        row_numbers: (rows,) int64, counted over all rows read of the file from its first number.
         rows_read: rows of the block, skipped ones included.
         skipped: rows left out, by reason.
     """

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +11,11 @@ from pipeline.console import InputError
 from pipeline.data.fields.binning import MISSING, numbers
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.faults import BAD_LABEL, NOT_A_NUMBER, Faults
+from pipeline.data.sources.files import SourceFile
 from pipeline.spec_data import FieldSpec
 
 
-def find_columns(path: Path, columns: Sequence[str], wanted: Sequence[str]) -> list[int]:
+def find_columns(path: SourceFile, columns: Sequence[str], wanted: Sequence[str]) -> list[int]:
     """The position of each wanted column.
 
     Raises:

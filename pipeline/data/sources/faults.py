@@ -1,12 +1,12 @@
 """Rows that cannot be read: refused at the first one, or counted by reason."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pipeline.console import InputError
+from pipeline.data.sources.files import SourceFile
 
 HEADER = "header"
 WRONG_COLUMNS = "wrong number of columns"
@@ -29,7 +29,7 @@ class Faults:
         policy: the spec's ``data.bad_rows``.
     """
 
-    def __init__(self, path: Path, unit: str, first: int, policy: Policy) -> None:
+    def __init__(self, path: SourceFile, unit: str, first: int, policy: Policy) -> None:
         self._path, self._unit, self._first, self._policy = path, unit, first, policy
         self._found: list[tuple[np.ndarray, str, Callable[[int], str]]] = []
 

@@ -5,13 +5,13 @@ A new kind of source is one more class with ``Source``'s members and one more ca
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.console import InputError
 from pipeline.data.fields.schemas import label_column, resolve_fields
 from pipeline.data.manifest import SPLITS
 from pipeline.data.sources.chunks import Chunk
+from pipeline.data.sources.files import SourceFile, find_files, is_remote
 from pipeline.data.sources.parquet_source import ParquetSource
 from pipeline.data.sources.text_source import CRITEO, CSV, TextSource
 from pipeline.spec_data import DataSpec, FieldSpec
@@ -19,6 +19,9 @@ from pipeline.spec_data import DataSpec, FieldSpec
 # 16 MiB is about 70,000 rows of Criteo: few chunks to merge, and few megabytes in flight a thread.
 BLOCK_BYTES = 1 << 24
 BATCH_ROWS = 1 << 16
+# Row numbers of the next file begin here, however many rows the files before it have. So a file can
+# be read before the rows of the others are counted.
+ROWS_OF_A_FILE = 1 << 40
 
 
 class Source(Protocol):
@@ -32,7 +35,7 @@ class Source(Protocol):
         digest: the file's SHA-256, once its last block was cut.
     """
 
-    path: Path
+    path: SourceFile
     fields: tuple[FieldSpec, ...]
     size: int
     bytes_done: int
@@ -46,23 +49,46 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
+class SplitFile:
+    """A file, and the split that it is given for; None when its rows are split by a rule."""
+
+    file: SourceFile
+    split: str | None
+
+
+@dataclass(frozen=True)
 class SplitSource:
-    """A source and the split that its rows belong to; None when they are split at random."""
+    """A source and the split that its rows belong to; None when they are split by a rule."""
 
     source: Source
     split: str | None
 
 
-def source_paths(data: DataSpec) -> dict[str | None, Path]:
-    """The files to read, by the split that they are given for."""
-    source = Path(data.source)
-    if data.splits is None:
-        if source.is_dir():
-            raise InputError(
-                f"{source}: a directory; data.source names one file, or data.splits the files in it"
-            )
-        return {None: source}
-    return {split: source / getattr(data.splits, split) for split in SPLITS}
+def source_files(data: DataSpec) -> list[SplitFile]:
+    """The files to read, in the order that they are read in.
+
+    Raises:
+        InputError: when a glob stands for no file, or a file is named twice.
+    """
+    named: list[tuple[str, str | None]] = [(location, None) for location in data.locations]
+    if data.splits is not None:
+        named = [
+            (_within(data.locations[0], location), split)
+            for split in SPLITS
+            for location in data.splits.locations(split)
+        ]
+    files = [SplitFile(file, split) for location, split in named for file in find_files(location)]
+    locations = [given.file.location for given in files]
+    if repeated := [name for name in locations if locations.count(name) > 1]:
+        raise InputError(f"{repeated[0]}: data.source names it more than once")
+    return files
+
+
+def _within(folder: str, location: str) -> str:
+    """A file named in a folder, or by a path or URL of its own."""
+    if location.startswith("/") or is_remote(location):
+        return location
+    return f"{folder.rstrip('/')}/{location}"
 
 
 def open_sources(
@@ -79,14 +105,18 @@ def open_sources(
         InputError: when a file cannot be read or lacks a column.
     """
     return [
-        SplitSource(_source(data, path, block_bytes, batch_rows), split)
-        for split, path in source_paths(data).items()
+        SplitSource(
+            _source(data, given.file, block_bytes, batch_rows, number * ROWS_OF_A_FILE), given.split
+        )
+        for number, given in enumerate(source_files(data))
     ]
 
 
-def _source(data: DataSpec, path: Path, block_bytes: int, batch_rows: int) -> Source:
+def _source(
+    data: DataSpec, file: SourceFile, block_bytes: int, batch_rows: int, first_number: int
+) -> Source:
     fields, label = resolve_fields(data), label_column(data)
     if data.format == "parquet":
-        return ParquetSource(path, fields, label, data.bad_rows, batch_rows)
+        return ParquetSource(file, fields, label, data.bad_rows, batch_rows, first_number)
     layout = CRITEO if data.format == "criteo" else CSV
-    return TextSource(path, layout, fields, label, data.bad_rows, block_bytes)
+    return TextSource(file, layout, fields, label, data.bad_rows, block_bytes, first_number)

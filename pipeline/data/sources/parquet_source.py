@@ -1,8 +1,8 @@
 """Parquet files as chunks of coded columns."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,10 @@ from pyarrow import types
 
 from pipeline.console import InputError
 from pipeline.data.fields.binning import MISSING
-from pipeline.data.sources.byte_blocks import file_digest, file_size
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.faults import Faults, Policy
+from pipeline.data.sources.files import SourceFile, is_remote
 from pipeline.spec_data import FieldSpec
 
 # Joins the items of a list column into one text: ASCII's unit separator.
@@ -43,11 +43,12 @@ class ParquetSource:
 
     def __init__(
         self,
-        path: Path,
+        path: SourceFile,
         fields: Sequence[FieldSpec],
         label: str,
         policy: Policy,
         batch_rows: int,
+        first_number: int,
     ) -> None:
         """Opens the file and finds its columns.
 
@@ -57,12 +58,14 @@ class ParquetSource:
             label: the label's column.
             policy: what to do with bad rows.
             batch_rows: rows of a batch.
+            first_number: the number of the file's first row.
 
         Raises:
             InputError: when the file cannot be read or a column is absent or of a wrong type.
         """
-        self.path, self.size = path, file_size(path)
+        self.path, self.size = path, path.size()
         self.bytes_done, self.digest = 0, ""
+        self._first_number = first_number
         self._policy, self._batch_rows = policy, batch_rows
         self._columns = [*(field.source_column for field in fields), label]
         with self._opened() as file:
@@ -81,7 +84,7 @@ class ParquetSource:
                 yield RowBatch(first_row, batch)
                 first_row += batch.num_rows
                 self.bytes_done = self.size * first_row // total
-        self.digest = file_digest(self.path)
+        self.digest = self.path.digest()
 
     def parse(self, block: RowBatch) -> Chunk:
         """Codes and checks a batch.
@@ -92,11 +95,17 @@ class ParquetSource:
         rows = block.batch.num_rows
         faults = Faults(self.path, "row", block.first_row + 1, self._policy)
         columns = [self._coded(block.batch, name) for name in self._columns]
-        return checked_chunk(self.fields, columns, np.arange(rows), rows, block.first_row, faults)
+        first = self._first_number + block.first_row
+        return checked_chunk(self.fields, columns, np.arange(rows), rows, first, faults)
 
-    def _opened(self) -> pq.ParquetFile:
+    @contextmanager
+    def _opened(self) -> Iterator[pq.ParquetFile]:
         try:
-            return pq.ParquetFile(self.path)
+            # Arrow reads this machine's files by itself, without Python's lock.
+            remote = is_remote(self.path.location)
+            source = self.path.open() if remote else self.path.location
+            with pq.ParquetFile(source) as file:
+                yield file
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self.path}: not a Parquet file that can be read: {error}") from None
 

@@ -4,17 +4,17 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from pipeline.console import InputError
 from pipeline.data.fields.schemas import CRITEO_COLUMNS
-from pipeline.data.sources.byte_blocks import Block, file_size, line_blocks, opened
+from pipeline.data.sources.byte_blocks import Block, line_blocks, opened
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.delimited_lines import Parsed, TextFormat, parse_lines
 from pipeline.data.sources.faults import HEADER, WRONG_COLUMNS, Faults, Policy
+from pipeline.data.sources.files import SourceFile
 from pipeline.data.sources.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
 from pipeline.spec_data import FieldSpec
 
@@ -38,12 +38,13 @@ class TextSource:
 
     def __init__(
         self,
-        path: Path,
+        path: SourceFile,
         layout: TextFormat,
         fields: Sequence[FieldSpec],
         label: str,
         policy: Policy,
         block_bytes: int,
+        first_number: int,
     ) -> None:
         """Opens the file and finds its columns.
 
@@ -54,14 +55,16 @@ class TextSource:
             label: the label's column.
             policy: what to do with bad rows.
             block_bytes: about the size of a block.
+            first_number: the number of the file's first row.
 
         Raises:
             InputError: when the file cannot be read, is empty or lacks a column.
         """
         self.path, self.fields = path, tuple(fields)
         self.bytes_done, self.digest = 0, ""
+        self._first_number = first_number
         self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
-        self.size = file_size(path)
+        self.size = path.size()
         columns = layout.columns or self._header()
         wanted = [*(field.source_column for field in fields), label]
         self._column_count = len(columns)
@@ -98,8 +101,8 @@ class TextSource:
         faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
         positions = np.delete(np.arange(block.lines), wrong_rows)
         columns = [table[str(index)].combine_chunks() for index in self._needed]
-        first_row = block.first_line - (1 if self._layout.columns else 2)
-        return checked_chunk(self.fields, columns, positions, block.lines, first_row, faults)
+        first = self._first_number + block.first_line - (1 if self._layout.columns else 2)
+        return checked_chunk(self.fields, columns, positions, block.lines, first, faults)
 
     def _parsed(self, data: bytes) -> Parsed:
         return parse_lines(data, self._layout, self._column_count, self._needed)

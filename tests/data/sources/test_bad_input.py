@@ -119,7 +119,7 @@ def test_a_missing_file_is_named(make_spec, tmp_path: Path) -> None:
 
 def test_a_directory_needs_the_names_of_the_splits(make_spec, tmp_path: Path) -> None:
     spec = make_spec(format="criteo", source=str(tmp_path))
-    assert "a directory; data.source names one file" in error_of(spec)
+    assert "a directory; data.source names files, such as" in error_of(spec)
 
 
 def test_a_header_in_criteo_format_is_refused(make_spec, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.sources.byte_blocks import Block, line_blocks, opened
+from pipeline.data.sources.files import SourceFile
 
 TEXT = b"".join(b"line %d\n" % number for number in range(2_000))
 
@@ -20,8 +21,9 @@ def zstd(data: bytes) -> bytes:
 
 
 def blocks_of(path: Path, size: int) -> tuple[list[Block], str, int]:
-    with opened(path) as raw:
-        blocks = list(line_blocks(path, raw, size))
+    source = SourceFile(str(path))
+    with opened(source) as raw:
+        blocks = list(line_blocks(source, raw, size))
         return blocks, raw.hexdigest(), raw.bytes_read
 
 
