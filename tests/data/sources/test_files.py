@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import fsspec
@@ -106,7 +107,7 @@ class TestDatasets:
         expected = [f"{file}_{row}" for file in (2, 0) for row in range(30)]
         rank = {color: place for place, color in enumerate(expected)}
         found = [colors(spec, split) for split in ("train", "valid", "test")]
-        assert sorted(sum(found, []), key=rank.__getitem__) == expected
+        assert sorted(chain(*found), key=rank.__getitem__) == expected
         assert all(np.diff([rank[color] for color in split]).min(initial=1) > 0 for split in found)
 
     def test_rows_of_equal_number_in_two_files_are_split_apart(
