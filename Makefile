@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml docker/constraints.txt
 DEMO := python -m components.chain --scheduler local_cwd --spec specs/demo.toml --
 ifdef RAW
 DEMO_RUN := runs/demo-raw
-DEMO_DATA := data.source='$(RAW)' data.directory=$(DEMO_RUN)/dataset
+DEMO_DATA := data.source='$(RAW)' data.generator=
 else
 DEMO_RUN := runs/demo
 endif

@@ -3,7 +3,7 @@
     spec = load_spec(Path("specs/demo.toml"), ["model.sets=4", "train.epochs=2"])
 
 A ``key=value`` override replaces any value by its dotted path; the value is read as TOML and, where
-that fails, as a plain string.
+that fails, as a plain string. ``key=`` removes what the file sets.
 """
 
 import difflib
@@ -49,7 +49,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
-    """Sets one dotted key in nested ``values``."""
+    """Sets one dotted key in nested ``values``, or removes it when nothing follows the ``=``."""
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
         raise InputError(f"{override!r}: an override is written key=value, such as model.sets=4")
@@ -59,6 +59,13 @@ def _apply(values: dict[str, Any], override: str) -> None:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):
             raise InputError(f"{override!r}: {parent!r} is not a table of the spec")
+    if not text:
+        if last not in table:
+            raise InputError(
+                f"{override!r}: the spec does not set {key}, so there is none to remove"
+            )
+        del table[last]
+        return
     try:
         table[last] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -263,3 +263,18 @@ def test_a_resolved_spec_with_groups_loads_again(tmp_path: Path) -> None:
     first.write_text(text)
     again.write_text(to_toml(load_spec(first)))
     assert load_spec(again) == load_spec(first)
+
+
+def test_an_override_without_a_value_removes_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(MINIMAL + "\n[train]\nepochs = 3\n")
+    assert (
+        load_spec(path, ["train.epochs="]).train.epochs == Spec.model_fields["train"].default.epochs
+    )
+
+
+def test_removing_a_key_that_is_not_set_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(MINIMAL)
+    with pytest.raises(InputError, match=r"'train\.epochs=': the spec does not set train\.epochs"):
+        load_spec(path, ["train.epochs="])
