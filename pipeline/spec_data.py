@@ -24,20 +24,29 @@ def _listed(locations: str | tuple[str, ...]) -> tuple[str, ...]:
     return (locations,) if isinstance(locations, str) else locations
 
 
+# Ids are int32.
+LARGEST_ID = 2**31 - 1
 Locations = Annotated[str | tuple[str, ...], BeforeValidator(_filled)]
 
 
 class FieldSpec(Section):
-    """One field of the log. Every kind ends as ids into a vocabulary.
+    """One field of the log. Every kind ends as ids.
 
     Attributes:
         name: the field's name in the dataset, the model and the report.
         kind: ``categorical`` takes the value as its token; ``numeric`` bins it first;
             ``multi_valued`` holds several tokens: a list column, or split at ``separator``.
         column: the source's column, the field's name unless given.
+        transform: makes the token of a ``categorical`` field from a time.
+        time_format: how that time is written, as Python's ``strptime`` has it.
+        encoding: from tokens to ids. ``vocabulary`` learns them; ``hash`` spreads the tokens over
+            ``hash_rows`` rows; ``file`` takes the tokens of ``vocabulary_file`` (Parquet or text)
+            in their order; ``identity`` takes values from 0 to ``cardinality`` - 1 as they are.
+        minimum_count: of a learnt vocabulary, in place of ``prepare.minimum_count``.
         binning: for ``numeric``. ``log_square`` is the paper's Criteo preparation: v > 2 becomes
-            floor(ln(v)^2), at least 1, and smaller values v - 2. ``quantile`` learns ``bins``
-            intervals of equal mass.
+            floor(ln(v)^2), at least 1, and smaller values v - 2. ``log`` cuts at the powers of
+            ``log_base`` on both sides of zero. ``quantile`` learns ``bins`` intervals of equal
+            mass.
         bins: the number of quantile intervals.
         separator: between the tokens of a multi-valued field.
         max_length: tokens kept of a multi-valued field; the first ones.
@@ -47,7 +56,15 @@ class FieldSpec(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
     kind: Literal["categorical", "numeric", "multi_valued"] = "categorical"
     column: str = ""
-    binning: Literal["log_square", "quantile"] = "log_square"
+    transform: Literal["none", "hour_of_day", "weekday", "weekend"] = "none"
+    time_format: str = "%y%m%d%H"
+    encoding: Literal["vocabulary", "hash", "file", "identity"] = "vocabulary"
+    minimum_count: PositiveInt | None = None
+    hash_rows: Annotated[int, Field(ge=3, le=LARGEST_ID)] | None = None
+    vocabulary_file: PathText = ""
+    cardinality: Annotated[int, Field(ge=1, lt=LARGEST_ID)] | None = None
+    binning: Literal["log_square", "log", "quantile"] = "log_square"
+    log_base: Annotated[float, Field(gt=1)] = 2.0
     bins: PositiveInt = 100
     separator: str = "|"
     max_length: PositiveInt = 16
@@ -57,6 +74,24 @@ class FieldSpec(Section):
     def source_column(self) -> str:
         """The column of the source that this field is read from."""
         return self.column or self.name
+
+    @model_validator(mode="after")
+    def _check_encoding(self) -> Self:
+        keys = {"hash": "hash_rows", "file": "vocabulary_file", "identity": "cardinality"}
+        for encoding, key in keys.items():
+            given = bool(getattr(self, key))
+            if given != (encoding == self.encoding):
+                verb = "is for" if given else "is needed by"
+                raise ValueError(f"field {self.name!r}: {key} {verb} encoding = {encoding!r}")
+        if self.encoding != "vocabulary" and self.kind == "numeric":
+            raise ValueError(
+                f"field {self.name!r}: kind {self.kind!r} takes no encoding = {self.encoding!r}"
+            )
+        if self.minimum_count and self.encoding != "vocabulary":
+            raise ValueError(f"field {self.name!r}: minimum_count is for a learnt vocabulary")
+        if self.transform != "none" and self.kind != "categorical":
+            raise ValueError(f"field {self.name!r}: transform is for kind = 'categorical'")
+        return self
 
 
 class SplitFiles(Section):
@@ -82,7 +117,9 @@ class DataSpec(Section):
     """The raw log and the dataset directory made from it.
 
     Attributes:
-        format: ``criteo`` knows its fields; ``csv`` (with a header), ``parquet`` take ``fields``.
+        format: ``criteo`` (Kaggle or Terabyte), ``avazu`` (its hour as it stands) and
+            ``avazu_calendar`` (hour of day, weekday and weekend) know their fields; ``csv`` (with a
+            header) and ``parquet`` take ``fields``.
         source: a file, a glob, or a list of them, as paths or as URLs that fsspec knows (``s3://``,
             ``gs://``, ``hdfs://``); the directory of the files when ``splits`` names them. Files
             are read in the list's order, those of a glob in the order of their names.
@@ -94,7 +131,7 @@ class DataSpec(Section):
         generator: makes the source when it is missing.
     """
 
-    format: Literal["criteo", "csv", "parquet"]
+    format: Literal["criteo", "avazu", "avazu_calendar", "csv", "parquet"]
     source: Locations
     directory: PathText = ""
     label: str = "label"
@@ -116,9 +153,10 @@ class DataSpec(Section):
 
     @model_validator(mode="after")
     def _check_fields(self) -> Self:
-        if self.format == "criteo" and self.fields:
-            raise ValueError("format 'criteo' has fields of its own: remove data.fields")
-        if self.format != "criteo" and not self.fields:
+        declared = self.format in ("csv", "parquet")
+        if self.fields and not declared:
+            raise ValueError(f"format {self.format!r} has fields of its own: remove data.fields")
+        if declared and not self.fields:
             raise ValueError(f"format {self.format!r} needs data.fields, one table a field")
         names = [field.name for field in self.fields]
         if repeated := sorted({name for name in names if names.count(name) > 1}):

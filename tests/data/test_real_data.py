@@ -34,6 +34,29 @@ def test_the_head_of_criteo_as_it_is_published(make_spec, tmp_path: Path) -> Non
     )
 
 
+AVAZU = DATA / "avazu_head/raw/train_head.csv.xz"
+
+
+def test_the_head_of_avazu_as_it_is_published(make_spec) -> None:
+    manifest = build(make_spec(format="avazu", source=str(AVAZU)), {})
+    assert manifest.rows_read == 9_999
+    assert manifest.rows_skipped == {}
+    assert sum(split.positives for split in manifest.splits.values()) == round(0.1706 * 9_999)
+    # The data's README counts these values; no value is missing.
+    counts = "1 6 4 381 317 14 313 31 14 1075 7302 1168 4 4 271 4 5 111 4 32 108 29"
+    assert [field.cardinality - 1 for field in manifest.fields] == [int(n) for n in counts.split()]
+    assert manifest.fields[0].name == "hour"
+
+
+def test_avazus_hour_in_three(make_spec, tmp_path: Path) -> None:
+    manifest = build(make_spec(format="avazu_calendar", source=str(AVAZU)), {})
+    assert len(manifest.fields) == 24
+    # All rows are of midnight on 21 October 2014, a Tuesday.
+    for name, token in (("hour", "0"), ("weekday", "1"), ("weekend", "0")):
+        table = pq.read_table(tmp_path / f"dataset/vocabulary/{name}.parquet")
+        assert table["token"].to_pylist() == [None, token]
+
+
 def test_movielens_with_given_splits_and_multi_valued_genres(make_spec, tmp_path: Path) -> None:
     names = ("user_id", "item_id", "gender", "age", "occupation", "zip_code", "release_year")
     fields = [*({"name": name} for name in names), {"name": "genres", "kind": "multi_valued"}]

@@ -1,4 +1,4 @@
-"""Numeric values become tokens: the paper's log-square bins, or quantiles."""
+"""Numeric values become tokens: the paper's log-square bins, logarithmic ones, or quantiles."""
 
 from itertools import pairwise
 
@@ -33,6 +33,32 @@ def log_square_tokens(values: pa.StringArray) -> pa.StringArray:
     logarithm = np.log(np.where(v > 2, v, 3.0))
     binned = np.where(v > 2, np.maximum(np.floor(logarithm**2), 1.0), v - 2)
     return _texts(binned)
+
+
+def log_tokens(values: pa.StringArray, base: float) -> pa.StringArray:
+    """Intervals between powers of ``base``, as texts; a missing value "".
+
+    |v| >= 1 falls between base^k and base^(k + 1), k = floor(log |v|), on its side of zero; all
+    smaller values share an interval.
+
+    >>> log_tokens(pa.array(["", "0.5", "1", "9", "10", "-99"]), 10.0).to_pylist()
+    ['', '(-1, 1)', '[1, 10)', '[1, 10)', '[10, 100)', '(-100, -10]']
+    """
+    v = numbers(values).to_numpy(zero_copy_only=False)
+    size = np.maximum(np.nan_to_num(np.abs(v)), 1.0)
+    k = np.floor(np.log(size) / np.log(base))
+    # Rounding may put a power itself, such as 1000 = 10^3, on the wrong side.
+    k += (base ** (k + 1) <= size).astype(float) - (base**k > size)
+    low, high = _texts(base**k).to_pylist(), _texts(base ** (k + 1)).to_pylist()
+    tokens = []
+    for x, near, far in zip(v.tolist(), low, high, strict=True):
+        if np.isnan(x):
+            tokens.append(MISSING)
+        elif abs(x) < 1:
+            tokens.append("(-1, 1)")
+        else:
+            tokens.append(f"[{near}, {far})" if x > 0 else f"(-{far}, -{near}]")
+    return pa.array(tokens, pa.string())
 
 
 def quantile_edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:

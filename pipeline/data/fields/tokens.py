@@ -8,8 +8,10 @@ from pipeline.data.fields.binning import (
     MISSING,
     interval_tokens,
     log_square_tokens,
+    log_tokens,
     numbers,
 )
+from pipeline.data.fields.calendar import calendar_tokens
 from pipeline.data.ragged import offsets_of
 from pipeline.spec_data import FieldSpec
 
@@ -30,9 +32,11 @@ def single_tokens(
         edges: of a quantile field.
     """
     if field.kind == "categorical":
-        return values
+        return values if field.transform == "none" else calendar_tokens(field, values)
     if edges is not None:
         return interval_tokens(numbers(values), edges)
+    if field.binning == "log":
+        return log_tokens(values, field.log_base)
     return log_square_tokens(values)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.console import InputError
-from pipeline.data.fields.binning import MISSING, numbers
+from pipeline.data.fields.binning import numbers
+from pipeline.data.fields.validity import check_values
 from pipeline.data.sources.chunks import Chunk
-from pipeline.data.sources.faults import BAD_LABEL, NOT_A_NUMBER, Faults
+from pipeline.data.sources.faults import BAD_LABEL, Faults
 from pipeline.data.sources.files import SourceFile
 from pipeline.spec_data import FieldSpec
 
@@ -55,8 +55,8 @@ def checked_chunk(
     numeric_labels = numbers(label.dictionary).to_numpy(zero_copy_only=False)
     _check(label, np.isin(numeric_labels, (0.0, 1.0)), positions, faults, BAD_LABEL, _label_found)
     for field, column in zip(fields, values, strict=True):
-        if field.kind == "numeric":
-            _check_numbers(field, column, positions, faults)
+        if found := check_values(field, column.dictionary):
+            _check(column, found.valid, positions, faults, found.reason, found.describe)
     kept, skipped = faults.settle(block_rows)
     chosen = kept[positions]
     if not chosen.all():
@@ -70,18 +70,6 @@ def checked_chunk(
         rows_read=block_rows,
         skipped=skipped,
     )
-
-
-def _check_numbers(
-    field: FieldSpec, column: pa.DictionaryArray, positions: np.ndarray, faults: Faults
-) -> None:
-    texts = column.dictionary
-    valid = pc.or_(pc.is_valid(numbers(texts)), pc.equal(texts, MISSING))
-
-    def describe(value: str) -> str:
-        return f"the numeric field {field.name!r} has {value!r}, a number or nothing expected"
-
-    _check(column, valid.to_numpy(zero_copy_only=False), positions, faults, NOT_A_NUMBER, describe)
 
 
 def _check(

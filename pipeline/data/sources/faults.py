@@ -11,7 +11,6 @@ from pipeline.data.sources.files import SourceFile
 HEADER = "header"
 WRONG_COLUMNS = "wrong number of columns"
 BAD_LABEL = "label is not 0 or 1"
-NOT_A_NUMBER = "not a number in a numeric field"
 NOT_UTF8 = "not valid UTF-8"
 LONE_RETURN = "carriage return inside the line"
 OPEN_QUOTE = "quote that is not closed on its line"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.data.fields.binning import (
     interval_tokens,
     log_square_tokens,
+    log_tokens,
     numbers,
     quantile_edges,
 )
@@ -83,3 +84,22 @@ def test_interval_tokens_name_their_bounds() -> None:
     tokens = interval_tokens(pa.array([-5.0, 1.5, 2.0, 9.0, None]), np.array([1.5, 3.0]))
     expected = ["[-inf, 1.5)", "[1.5, 3)", "[1.5, 3)", "[3, inf)", ""]
     assert tokens.to_pylist() == expected
+
+
+@pytest.mark.parametrize("base", [2.0, 10.0, 1.5, np.e])
+@given(exponent=st.integers(0, 40), side=st.sampled_from([1, -1]))
+def test_log_bins_begin_at_the_powers_of_the_base(base: float, exponent: int, side: int) -> None:
+    edge = float(base) ** exponent
+    below, above = np.nextafter(edge, 0), np.nextafter(edge, np.inf)
+    values = [repr(side * float(value)) for value in (below, edge, above)]
+    tokens = log_tokens(pa.array(values), base).to_pylist()
+    assert tokens[0] != tokens[1] == tokens[2]
+
+
+@given(st.floats(-1e12, 1e12), st.sampled_from([2.0, 10.0]))
+def test_a_log_token_is_the_interval_that_holds_the_value(value: float, base: float) -> None:
+    (token,) = log_tokens(pa.array([repr(value)]), base).to_pylist()
+    low, high = (float(bound) for bound in token[1:-1].split(", "))
+    assert low <= value if token[0] == "[" else low < value
+    assert value <= high if token[-1] == "]" else value < high
+    assert (low, high) == (-1, 1) or max(abs(low), abs(high)) == base * min(abs(low), abs(high))

@@ -1,0 +1,66 @@
+"""Combinations of a field's keys: one clear line for those that mean nothing."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.spec_data import FieldSpec
+
+
+def refusal(**keys: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        FieldSpec(name="f", **keys)
+    (error,) = caught.value.errors()
+    return error["msg"].removeprefix("Value error, ")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"encoding": "hash", "hash_rows": 3},
+        {"encoding": "identity", "cardinality": 1},
+        {"encoding": "file", "vocabulary_file": "a.txt", "kind": "multi_valued"},
+        {"minimum_count": 4, "kind": "numeric", "binning": "log"},
+        {"transform": "weekday", "encoding": "hash", "hash_rows": 9},
+    ],
+)
+def test_keys_that_belong_together(keys: dict[str, Any]) -> None:
+    field = FieldSpec(name="f", **keys)
+    assert FieldSpec.model_validate(field.model_dump(mode="json", exclude_none=True)) == field
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"encoding": "hash"}, "field 'f': hash_rows is needed by encoding = 'hash'"),
+        ({"encoding": "file"}, "field 'f': vocabulary_file is needed by encoding = 'file'"),
+        ({"encoding": "identity"}, "field 'f': cardinality is needed by encoding = 'identity'"),
+        ({"hash_rows": 9}, "field 'f': hash_rows is for encoding = 'hash'"),
+        ({"vocabulary_file": "a"}, "field 'f': vocabulary_file is for encoding = 'file'"),
+        ({"cardinality": 9}, "field 'f': cardinality is for encoding = 'identity'"),
+        (
+            {"kind": "numeric", "encoding": "hash", "hash_rows": 9},
+            "field 'f': kind 'numeric' takes no encoding = 'hash'",
+        ),
+        (
+            {"encoding": "hash", "hash_rows": 9, "minimum_count": 2},
+            "field 'f': minimum_count is for a learnt vocabulary",
+        ),
+        (
+            {"kind": "multi_valued", "transform": "weekday"},
+            "field 'f': transform is for kind = 'categorical'",
+        ),
+    ],
+)
+def test_keys_that_do_not(keys: dict[str, Any], message: str) -> None:
+    assert refusal(**keys) == message
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("hash_rows", 2), ("hash_rows", 2**31), ("cardinality", 0), ("log_base", 1.0), ("bins", 0)],
+)
+def test_values_out_of_range(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=key):
+        FieldSpec(name="f", **{key: value})
