@@ -31,7 +31,10 @@ class PrepareSpec(Section):
     """How raw rows become ids.
 
     Attributes:
-        threads: workers; 0 takes every core. The output does not depend on it.
+        engine: ``local`` works in threads, ``dask`` on a cluster whose workers see the sources'
+            and the dataset's file system. The output depends on neither, nor on ``threads``.
+        scheduler: the Dask scheduler's address, such as ``tcp://host:8786``.
+        threads: of the local engine; 0 takes every core.
         minimum_count: rarer tokens share the out-of-vocabulary id 0.
         vocabulary: learnt on ``all`` rows (the paper's protocol) or on the ``train`` split only
             (what production needs).
@@ -40,12 +43,20 @@ class PrepareSpec(Section):
         part_rows: rows of one Parquet part, at the most.
     """
 
+    engine: Literal["local", "dask"] = "local"
+    scheduler: str = ""
     threads: NonNegativeInt = 0
     minimum_count: PositiveInt = 1
     vocabulary: Literal["all", "train"] = "all"
     ratios: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Lax] = (0.8, 0.1, 0.1)
     seed: NonNegativeInt = 0
     part_rows: PositiveInt = 262_144
+
+    @model_validator(mode="after")
+    def _check_scheduler(self) -> Self:
+        if (self.engine == "dask") != bool(self.scheduler):
+            raise ValueError("scheduler and engine = 'dask' need each other")
+        return self
 
 
 class GroupSpec(Section):

@@ -78,7 +78,6 @@ def test_a_run_that_is_stopped_leaves_no_half_written_dataset(
     assert not (tmp_path / "run/dataset").exists()
     if sent == signal.SIGINT:
         assert process.communicate()[1].splitlines()[-1].startswith("interrupted")
-        assert not any((tmp_path / "run").iterdir())
     source.unlink()
     source.write_text(LINE * 100)
     assert run(spec_file(tmp_path)).returncode == 0

@@ -18,8 +18,9 @@ from typing import Any, Literal
 
 from pipeline.console import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_FILE = "manifest.json"
+VOCABULARY_FOLDER = "vocabulary"
 LABEL = "label"
 SPLITS = ("train", "valid", "test")
 
@@ -38,7 +39,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file, relative to the dataset directory. ``digest`` is its SHA-256."""
+    """One Parquet file, relative to the dataset directory. ``digest`` is its SHA-256.
+
+    A vocabulary's file has a row for each of its field's ids.
+    """
 
     file: str
     rows: int
@@ -61,6 +65,7 @@ class Manifest:
     Attributes:
         fields: in the model's order.
         splits: train, valid and test.
+        vocabularies: the fields' vocabulary files, in the fields' order.
         sources: each source file with its bytes and SHA-256.
         spec_digest: of the spec's ``data`` and ``prepare`` sections that shape the output.
         vocabulary: the rows that it was learnt on.
@@ -71,6 +76,7 @@ class Manifest:
 
     fields: tuple[Field, ...]
     splits: dict[str, Split]
+    vocabularies: tuple[Part, ...]
     sources: tuple[dict[str, Any], ...]
     spec_digest: str
     vocabulary: Literal["all", "train"]
@@ -122,8 +128,11 @@ def _from_values(values: dict[str, Any]) -> Manifest:
         for name, split in values.pop("splits").items()
     }
     fields = tuple(Field(**field) for field in values.pop("fields"))
+    vocabularies = tuple(Part(**file) for file in values.pop("vocabularies"))
     sources = tuple(values.pop("sources"))
-    return Manifest(fields=fields, splits=splits, sources=sources, **values)
+    return Manifest(
+        fields=fields, splits=splits, vocabularies=vocabularies, sources=sources, **values
+    )
 
 
 def _check_parts(directory: Path, manifest: Manifest) -> None:

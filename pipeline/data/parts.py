@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.console import InputError
 from pipeline.data.manifest import LABEL, Field, Part
+from pipeline.data.whole_files import write_whole
 
 
 def part_schema(fields: Sequence[tuple[str, str]]) -> pa.Schema:
@@ -32,9 +33,12 @@ def write_part(directory: Path, split: str, number: int, table: pa.Table) -> Par
     file = f"{split}/part-{number:05d}.parquet"
     path = directory / file
     path.parent.mkdir(exist_ok=True)
+    sink = pa.BufferOutputStream()
     # Pages end where chunks do, so one chunk a column keeps the bytes free of how it was made.
-    pq.write_table(table.combine_chunks(), path, compression="lz4", write_statistics=False)
-    return Part(file, table.num_rows, hashlib.sha256(path.read_bytes()).hexdigest())
+    pq.write_table(table.combine_chunks(), sink, compression="lz4", write_statistics=False)
+    content = sink.getvalue()
+    write_whole(path, content)
+    return Part(file, table.num_rows, hashlib.sha256(content).hexdigest())
 
 
 def read_part(directory: Path, part: Part, fields: Sequence[Field], check: bool) -> pa.Table:

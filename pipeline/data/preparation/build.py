@@ -2,27 +2,28 @@
 
 The first pass reads the source once, codes every column and counts; vocabularies follow from the
 counts; the second pass turns codes into ids and writes parts. Memory holds the vocabularies and a
-few chunks a thread. The output depends on the rows and the spec alone, not on threads or chunks.
+few chunks a worker. The output depends on the rows and the spec alone, not on the engine, the
+threads, the chunks or how often a run was killed on the way (see ``workplace.py``).
 """
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from pipeline.console import InputError, progress
 from pipeline.data.fields.schemas import resolve_fields
-from pipeline.data.fields.vocabulary import Counts, Vocabulary, learn_vocabulary
-from pipeline.data.manifest import SPLITS, Field, Manifest, Split
-from pipeline.data.preparation.encoding import PartWriter, encode_chunk
-from pipeline.data.preparation.parallel import ordered_map, thread_pool
-from pipeline.data.preparation.publication import building
-from pipeline.data.preparation.spill import SpilledChunk, Tally, spill_chunk
-from pipeline.data.preparation.unchanged import spec_digest, unchanged
+from pipeline.data.fields.vocabulary import Vocabulary, learn_vocabulary
+from pipeline.data.manifest import SPLITS, VOCABULARY_FOLDER, Field, Manifest, Part, Split
+from pipeline.data.preparation.encoding import encode_part, plan_parts, save_vocabularies
+from pipeline.data.preparation.engines import Engine, open_engine
+from pipeline.data.preparation.first_pass import read_sources
+from pipeline.data.preparation.identity import spec_digest, work_identity
+from pipeline.data.preparation.spill import SpilledChunk, Tally
+from pipeline.data.preparation.unchanged import unchanged
+from pipeline.data.preparation.workplace import Workplace, workplace
 from pipeline.data.sources.opening import BATCH_ROWS, BLOCK_BYTES, SplitSource, open_sources
+from pipeline.data.whole_files import file_digest
 from pipeline.spec import Spec
 from pipeline.spec_data import FieldSpec
 
@@ -45,7 +46,7 @@ def prepare(spec: Spec, oracle: Oracle | None = None) -> Manifest:
 def build(
     spec: Spec, oracle: Oracle, block_bytes: int = BLOCK_BYTES, batch_rows: int = BATCH_ROWS
 ) -> Manifest:
-    """Makes the dataset directory anew.
+    """Makes the dataset directory anew, from where a killed run with the same spec left off.
 
     Args:
         spec: the experiment.
@@ -54,25 +55,29 @@ def build(
         batch_rows: rows of a block of a Parquet source.
 
     Raises:
-        InputError: for sources that cannot be read and directories that cannot be replaced.
+        InputError: for sources that cannot be read, directories that cannot be replaced, a full
+            disk, and a cluster that cannot be reached.
     """
     sources = open_sources(spec.data, block_bytes, batch_rows)
-    threads = spec.prepare.threads or os.cpu_count() or 1
-    with building(spec.dataset_directory) as place, thread_pool(threads) as pool:
-        workers = _Workers(pool, threads + 2)
-        chunks, tally = _spill(spec, sources, place.work, workers)
-        _check_rows(sources, chunks)
-        fields = resolve_fields(spec.data)
-        vocabularies = _learn(fields, tally, spec.prepare.minimum_count, place.dataset, workers)
-        splits = _encode(spec, chunks, vocabularies, place.dataset, workers)
+    identity = work_identity(spec, sources, block_bytes, batch_rows)
+    fields = resolve_fields(spec.data)
+    with (
+        workplace(spec.dataset_directory, identity) as place,
+        open_engine(spec.prepare) as engine,
+    ):
+        read = read_sources(spec.prepare, sources, place, engine)
+        _check_rows(sources, read.chunks)
+        vocabularies = _learn(fields, read.tally, spec, place)
+        files = tuple(map(_vocabulary_record, fields, vocabularies, [place] * len(fields)))
         manifest = Manifest(
             fields=tuple(map(_manifest_field, fields, vocabularies)),
-            splits=splits,
-            sources=tuple(_source_record(source) for source in sources),
+            splits=_encode(spec.prepare.part_rows, read.chunks, vocabularies, place, engine),
+            vocabularies=files,
+            sources=read.sources,
             spec_digest=spec_digest(spec),
             vocabulary=spec.prepare.vocabulary,
-            rows_read=sum(chunk.rows_read for chunk in chunks),
-            rows_skipped=_skipped(chunks),
+            rows_read=sum(chunk.rows_read for chunk in read.chunks),
+            rows_skipped=_skipped(read.chunks),
             oracle=oracle,
         )
         _check_conservation(sources, manifest)
@@ -80,96 +85,48 @@ def build(
     return manifest
 
 
-@dataclass(frozen=True)
-class _Workers:
-    """Threads, and how many items may be in flight among them."""
-
-    pool: ThreadPoolExecutor
-    ahead: int
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A block on its way to its chunk."""
-
-    number: int
-    source: SplitSource
-    block: Any
-
-
-def _items(sources: Sequence[SplitSource]) -> Iterator[_Item]:
-    number = 0
-    for source in sources:
-        for block in source.source.blocks():
-            yield _Item(number, source, block)
-            number += 1
-
-
-def _spill(
-    spec: Spec, sources: Sequence[SplitSource], work: Path, workers: _Workers
-) -> tuple[list[SpilledChunk], Tally]:
-    """The first pass."""
-
-    def spill(item: _Item) -> tuple[SpilledChunk, list[Counts]]:
-        source = item.source.source
-        path = work / f"chunk-{item.number:06d}.arrow"
-        chunk = source.parse(item.block)
-        return spill_chunk(chunk, path, source.fields, item.source.split, spec.prepare)
-
-    tally = Tally(len(resolve_fields(spec.data)))
-    chunks: list[SpilledChunk] = []
-    total, done = sum(source.source.size for source in sources), 0
-    with progress("read", total, "bytes") as advance:
-        for chunk, counts in ordered_map(workers.pool, spill, _items(sources), workers.ahead):
-            chunks.append(chunk)
-            tally.add(counts)
-            read = sum(source.source.bytes_done for source in sources)
-            if read > done:
-                advance(read - done)
-            done = read
-    return chunks, tally
-
-
 def _learn(
-    fields: Sequence[FieldSpec],
-    tally: Tally,
-    minimum_count: int,
-    dataset: Path,
-    workers: _Workers,
+    fields: Sequence[FieldSpec], tally: Tally, spec: Spec, place: Workplace
 ) -> list[Vocabulary]:
     """Settles and writes every field's vocabulary."""
-    folder = dataset / "vocabulary"
-    folder.mkdir()
+    folder = place.dataset / VOCABULARY_FOLDER
+    folder.mkdir(exist_ok=True)
 
     def learn(index: int) -> Vocabulary:
         field = fields[index]
-        vocabulary = learn_vocabulary(field, tally.merged(index), minimum_count)
+        vocabulary = learn_vocabulary(field, tally.merged(index), spec.prepare.minimum_count)
         vocabulary.write(folder / f"{field.name}.parquet")
         return vocabulary
 
-    return list(workers.pool.map(learn, range(len(fields))))
+    # The counts are in this process, so its threads work on them whatever the engine.
+    with ThreadPoolExecutor(spec.prepare.threads or os.cpu_count()) as pool:
+        return list(pool.map(learn, range(len(fields))))
 
 
 def _encode(
-    spec: Spec,
+    part_rows: int,
     chunks: Sequence[SpilledChunk],
     vocabularies: Sequence[Vocabulary],
-    dataset: Path,
-    workers: _Workers,
+    place: Workplace,
+    engine: Engine,
 ) -> dict[str, Split]:
     """The second pass."""
-    part_rows = spec.prepare.part_rows
-    writers = [PartWriter(dataset, name, part_rows, workers.pool, workers.ahead) for name in SPLITS]
-
-    def encode(chunk: SpilledChunk) -> tuple[SpilledChunk, list[Any]]:
-        return chunk, encode_chunk(chunk, vocabularies)
-
+    saved = save_vocabularies(place, vocabularies)
+    jobs = plan_parts(chunks, part_rows, place, saved)
+    parts: dict[str, list[Part]] = {name: [] for name in SPLITS}
     with progress("encode", sum(chunk.rows for chunk in chunks), "rows") as advance:
-        for chunk, tables in ordered_map(workers.pool, encode, chunks, workers.ahead):
-            for writer, table in zip(writers, tables, strict=True):
-                writer.add(table)
-            advance(chunk.rows)
-    return {name: writer.finish() for name, writer in zip(SPLITS, writers, strict=True)}
+        written = engine.ordered_map(encode_part, jobs, engine.slots)
+        for job, part in zip(jobs, written, strict=True):
+            parts[job.split].append(part)
+            advance(part.rows)
+    return {
+        name: Split(
+            rows=sum(part.rows for part in parts[name]),
+            positives=sum(chunk.split_positives[index] for chunk in chunks),
+            parts=tuple(parts[name]),
+        )
+        for index, name in enumerate(SPLITS)
+    }
 
 
 def _manifest_field(field: FieldSpec, vocabulary: Vocabulary) -> Field:
@@ -177,15 +134,9 @@ def _manifest_field(field: FieldSpec, vocabulary: Vocabulary) -> Field:
     return Field(field.name, field.kind, vocabulary.cardinality, pooling)
 
 
-def _source_record(source: SplitSource) -> dict[str, Any]:
-    """Without its folder, so that the same file elsewhere makes the same dataset."""
-    file = source.source
-    return {
-        "file": file.path.name,
-        "split": source.split,
-        "bytes": file.size,
-        "sha256": file.digest,
-    }
+def _vocabulary_record(field: FieldSpec, vocabulary: Vocabulary, place: Workplace) -> Part:
+    file = f"{VOCABULARY_FOLDER}/{field.name}.parquet"
+    return Part(file, vocabulary.cardinality, file_digest(place.dataset / file))
 
 
 def _skipped(chunks: Sequence[SpilledChunk]) -> dict[str, int]:
@@ -198,7 +149,7 @@ def _skipped(chunks: Sequence[SpilledChunk]) -> dict[str, int]:
 def _check_rows(sources: Sequence[SplitSource], chunks: Sequence[SpilledChunk]) -> None:
     if any(chunk.rows for chunk in chunks):
         return
-    skipped = sum(sum(chunk.skipped.values()) for chunk in chunks)
+    skipped = sum(_skipped(chunks).values())
     reason = f"all of the {skipped:,} rows were skipped as bad" if skipped else "no rows"
     raise InputError(f"{sources[0].source.path}: {reason}; check data.source and data.format")
 

@@ -1,105 +1,198 @@
-"""The second pass: a spilled chunk's codes become ids, and ids become parts."""
+"""The second pass: the codes of spilled chunks become ids, and ids become parts.
 
-from collections import deque
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+A part's rows are known beforehand from the chunks' counts of rows. So each part is made by itself,
+by any worker, and those that an earlier run finished are kept.
+"""
+
+import functools
+import itertools
+import json
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.data.fields.vocabulary import Vocabulary
-from pipeline.data.manifest import LABEL, SPLITS, Part, Split
+from pipeline.data.manifest import LABEL, SPLITS, Part
 from pipeline.data.parts import part_schema, write_part
-from pipeline.data.preparation.spill import SPLIT_COLUMN, SpilledChunk, read_spilled
-from pipeline.data.ragged import Ragged
+from pipeline.data.preparation.spill import SpilledChunk, read_spilled
+from pipeline.data.preparation.workplace import Workplace
+from pipeline.data.ragged import Ragged, concatenate_ragged
+from pipeline.data.whole_files import file_digest, write_whole
+from pipeline.spec_data import FieldSpec
+
+# Chunks whose values are looked up together. Arrow makes a vocabulary's hash table anew at every
+# call, and each chunk is an open file.
+_CHUNKS_TOGETHER = 32
 
 
-def encode_chunk(chunk: SpilledChunk, vocabularies: Sequence[Vocabulary]) -> list[pa.Table]:
-    """The chunk's rows as ids, one table a split, rows in the source's order."""
-    batch = read_spilled(chunk.path)
-    splits = batch.column(SPLIT_COLUMN).to_numpy()
-    order = np.argsort(splits, kind="stable")
-    columns = [
-        _encode(batch.column(field.name).indices.to_numpy()[order], ids)
-        for field, ids in zip(
-            chunk.fields, _dictionary_ids(chunk, batch, vocabularies), strict=True
-        )
-    ]
-    columns.append(pa.array(batch.column(LABEL).to_numpy()[order].astype(np.float32)))
-    schema = part_schema([(field.name, field.kind) for field in chunk.fields])
-    table = pa.Table.from_arrays(columns, schema=schema)
-    ends = np.cumsum(np.bincount(splits, minlength=len(SPLITS))).tolist()
-    starts = [0, *ends[:-1]]
-    return [table.slice(start, end - start) for start, end in zip(starts, ends, strict=True)]
+@dataclass(frozen=True)
+class Piece:
+    """Rows ``start`` to ``stop`` of a chunk."""
+
+    chunk: SpilledChunk
+    start: int
+    stop: int
 
 
-def _dictionary_ids(
-    chunk: SpilledChunk, batch: pa.RecordBatch, vocabularies: Sequence[Vocabulary]
-) -> list[np.ndarray | Ragged]:
-    """The ids of each field's distinct values in the chunk."""
-    return [
-        vocabulary.ids_of_values(field, batch.column(field.name).dictionary)
-        for field, vocabulary in zip(chunk.fields, vocabularies, strict=True)
-    ]
+@dataclass(frozen=True)
+class PartJob:
+    """A part to write.
 
-
-def _encode(codes: np.ndarray, ids: np.ndarray | Ragged) -> pa.Array:
-    """The ids of rows, from their codes and the ids of each code."""
-    if isinstance(ids, Ragged):
-        taken = ids.take(codes)
-        return pa.ListArray.from_arrays(pa.array(taken.offsets, pa.int32()), pa.array(taken.values))
-    return pa.array(ids.take(codes))
-
-
-class PartWriter:
-    """Cuts one split's rows into parts of equal size and writes them in a pool's threads.
-
-    Which rows stand in which part depends on the rows alone, not on the tables they come in.
+    Attributes:
+        place: where the dataset is built.
+        split: the part's.
+        number: of the part within its split.
+        pieces: its rows, in order.
+        vocabularies: digest of the file of ``save_vocabularies``.
     """
 
-    def __init__(
-        self, directory: Path, split: str, part_rows: int, pool: ThreadPoolExecutor, ahead: int
-    ) -> None:
-        """Args are the dataset directory, the split, rows of a part, and parts in flight."""
-        self._directory, self._split, self._part_rows = directory, split, part_rows
-        self._pool, self._ahead = pool, ahead
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows, self._submitted, self._positives = 0, 0, 0
-        self._writing: deque[Future[Part]] = deque()
-        self._written: list[Part] = []
+    place: Workplace
+    split: str
+    number: int
+    pieces: tuple[Piece, ...]
+    vocabularies: str
 
-    def add(self, table: pa.Table) -> None:
-        """Takes the split's next rows."""
-        if not table.num_rows:
-            return
-        self._positives += int(pc.sum(table[LABEL]).as_py())
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        while self._waiting_rows >= self._part_rows:
-            self._submit(self._part_rows)
 
-    def finish(self) -> Split:
-        """Writes the rows that are left and says what was written."""
-        if self._waiting_rows:
-            self._submit(self._waiting_rows)
-        self._settle(0)
-        rows = sum(part.rows for part in self._written)
-        return Split(rows, self._positives, tuple(self._written))
+def plan_parts(
+    chunks: Sequence[SpilledChunk], part_rows: int, place: Workplace, vocabularies: str
+) -> list[PartJob]:
+    """Cuts every split's rows into parts of ``part_rows`` rows, the last one with the rest.
 
-    def _submit(self, rows: int) -> None:
-        table = pa.concat_tables(self._waiting)
-        self._waiting = [table.slice(rows)]
-        self._waiting_rows = table.num_rows - rows
-        self._writing.append(
-            self._pool.submit(
-                write_part, self._directory, self._split, self._submitted, table.slice(0, rows)
-            )
-        )
-        self._submitted += 1
-        self._settle(self._ahead)
+    Which rows stand in which part depends on the rows alone, not on the chunks they come in.
+    """
+    return [
+        PartJob(place, split, number, tuple(pieces), vocabularies)
+        for index, split in enumerate(SPLITS)
+        for number, pieces in enumerate(_cut(_pieces_of_split(chunks, index), part_rows))
+    ]
 
-    def _settle(self, in_flight: int) -> None:
-        while len(self._writing) > in_flight:
-            self._written.append(self._writing.popleft().result())
+
+def _pieces_of_split(chunks: Sequence[SpilledChunk], index: int) -> Iterator[Piece]:
+    for chunk in chunks:
+        start = sum(chunk.split_rows[:index])
+        if chunk.split_rows[index]:
+            yield Piece(chunk, start, start + chunk.split_rows[index])
+
+
+def _cut(pieces: Iterator[Piece], part_rows: int) -> Iterator[list[Piece]]:
+    part: list[Piece] = []
+    room = part_rows
+    for piece in pieces:
+        start = piece.start
+        while piece.stop - start >= room:
+            yield [*part, Piece(piece.chunk, start, start + room)]
+            part, start, room = [], start + room, part_rows
+        if start < piece.stop:
+            part.append(Piece(piece.chunk, start, piece.stop))
+            room -= piece.stop - start
+    if part:
+        yield part
+
+
+def save_vocabularies(place: Workplace, vocabularies: Sequence[Vocabulary]) -> str:
+    """Puts the vocabularies where every worker finds them; returns the file's digest."""
+    path = _vocabulary_file(place)
+    write_whole(path, pickle.dumps(list(vocabularies)))
+    return file_digest(path)
+
+
+def _vocabulary_file(place: Workplace) -> Path:
+    return place.work / "vocabularies.pickle"
+
+
+# The digest tells one preparation's file from another's: a Dask worker sees many.
+@functools.lru_cache(maxsize=1)
+def _load_vocabularies(path: Path, digest: str) -> list[Vocabulary]:
+    vocabularies: list[Vocabulary] = pickle.loads(path.read_bytes())
+    return vocabularies
+
+
+def encode_part(job: PartJob) -> Part:
+    """Makes a part, or finds that it is there already."""
+    record = job.place.work / f"{job.split}-{job.number:05d}.json"
+    done = _read_record(record, job.place.dataset)
+    if done is None:
+        vocabularies = _load_vocabularies(_vocabulary_file(job.place), job.vocabularies)
+        table = _encoded(job.pieces, vocabularies)
+        done = write_part(job.place.dataset, job.split, job.number, table)
+        write_whole(record, json.dumps(asdict(done)).encode())
+    return done
+
+
+def _read_record(record: Path, dataset: Path) -> Part | None:
+    """The part that an earlier run recorded, if its file is what the record says."""
+    try:
+        part = Part(**json.loads(record.read_text()))
+        return part if file_digest(dataset / part.file) == part.digest else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _encoded(pieces: Sequence[Piece], vocabularies: Sequence[Vocabulary]) -> pa.Table:
+    fields = pieces[0].chunk.fields
+    groups = [_encoded_group(group, vocabularies) for group in _groups(pieces)]
+    columns = [_column(parts) for parts in zip(*groups, strict=True)]
+    schema = part_schema([(field.name, field.kind) for field in fields])
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Pieces to encode together. Sources may read a field in different ways."""
+    for _, alike in itertools.groupby(pieces, key=lambda piece: piece.chunk.fields):
+        remaining = list(alike)
+        for first in range(0, len(remaining), _CHUNKS_TOGETHER):
+            yield remaining[first : first + _CHUNKS_TOGETHER]
+
+
+def _encoded_group(
+    pieces: Sequence[Piece], vocabularies: Sequence[Vocabulary]
+) -> list[np.ndarray | Ragged]:
+    """The ids of each field, then the labels."""
+    batches = [
+        read_spilled(piece.chunk.path).slice(piece.start, piece.stop - piece.start)
+        for piece in pieces
+    ]
+    columns: list[np.ndarray | Ragged] = [
+        _ids([batch.column(index) for batch in batches], field, vocabularies[index])
+        for index, field in enumerate(pieces[0].chunk.fields)
+    ]
+    labels = [batch.column(LABEL).to_numpy() for batch in batches]
+    return [*columns, np.concatenate(labels).astype(np.float32)]
+
+
+def _ids(
+    columns: Sequence[pa.DictionaryArray], field: FieldSpec, vocabulary: Vocabulary
+) -> np.ndarray | Ragged:
+    """The ids of rows, from their codes and one lookup of all distinct values."""
+    positions: list[np.ndarray] = []
+    dictionaries: list[pa.StringArray] = []
+    begin = 0
+    for column in columns:
+        codes, dictionary = column.indices.to_numpy(), column.dictionary
+        if len(dictionary) > len(codes):
+            codes, dictionary = _compacted(codes, dictionary)
+        positions.append(codes.astype(np.intp) + begin)
+        dictionaries.append(dictionary)
+        begin += len(dictionary)
+    ids = vocabulary.ids_of_values(field, pa.concat_arrays(dictionaries))
+    return ids.take(np.concatenate(positions))
+
+
+def _compacted(codes: np.ndarray, dictionary: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
+    """The same values without those that no code stands for."""
+    used = np.flatnonzero(np.bincount(codes, minlength=len(dictionary)))
+    new_codes = np.empty(len(dictionary), dtype=np.intp)
+    new_codes[used] = np.arange(len(used))
+    return new_codes[codes], dictionary.take(pa.array(used))
+
+
+def _column(groups: Sequence[np.ndarray | Ragged]) -> pa.Array:
+    flat = [group for group in groups if isinstance(group, np.ndarray)]
+    if flat:
+        return pa.array(np.concatenate(flat))
+    ragged = concatenate_ragged([group for group in groups if isinstance(group, Ragged)])
+    return pa.ListArray.from_arrays(pa.array(ragged.offsets, pa.int32()), pa.array(ragged.values))

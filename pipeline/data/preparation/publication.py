@@ -1,50 +1,10 @@
-"""Makes a directory whole or not at all: builds it aside, then renames it into place."""
+"""Makes a directory whole or not at all: puts one that was built aside into place by renaming."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.console import InputError
 from pipeline.data.manifest import MANIFEST_FILE
-
-
-@dataclass(frozen=True)
-class Building:
-    """Where a dataset is built.
-
-    Attributes:
-        dataset: becomes the dataset directory.
-        work: for files that are gone in the end.
-    """
-
-    dataset: Path
-    work: Path
-
-
-@contextmanager
-def building(directory: Path) -> Iterator[Building]:
-    """Gives a place to build in, and puts its result at ``directory`` when the body succeeds.
-
-    Whatever ends the body, nothing half-written is left; what a killed run left is removed first.
-    A dataset that stands at ``directory`` is replaced.
-
-    Raises:
-        InputError: when ``directory`` is in use by something that is not a dataset.
-    """
-    check_replaceable(directory)
-    partial = directory.with_name(directory.name + ".partial")
-    restore(directory)
-    shutil.rmtree(partial, ignore_errors=True)
-    place = Building(partial / "dataset", partial / "work")
-    try:
-        place.dataset.mkdir(parents=True)
-        place.work.mkdir()
-        yield place
-        _replace(place.dataset, directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_replaceable(directory: Path) -> None:
@@ -60,9 +20,14 @@ def check_replaceable(directory: Path) -> None:
         )
 
 
+def replaced(directory: Path) -> Path:
+    """Where the dataset at ``directory`` stands for the moment in which another takes its place."""
+    return directory.with_name(directory.name + ".replaced")
+
+
 def restore(directory: Path) -> None:
     """Puts a dataset back that a run killed between its two renames had moved aside."""
-    aside = _aside(directory)
+    aside = replaced(directory)
     if aside.exists():
         if directory.exists():
             shutil.rmtree(aside)
@@ -70,13 +35,10 @@ def restore(directory: Path) -> None:
             aside.rename(directory)
 
 
-def _replace(new: Path, directory: Path) -> None:
-    aside = _aside(directory)
+def replace(new: Path, directory: Path) -> None:
+    """Puts the directory ``new`` at ``directory``, in place of what stands there."""
+    aside = replaced(directory)
     if directory.exists():
         directory.rename(aside)
     new.rename(directory)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _aside(directory: Path) -> Path:
-    return directory.with_name(directory.name + ".replaced")

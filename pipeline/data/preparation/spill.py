@@ -1,11 +1,18 @@
 """The first pass: chunks go to disk as codes, their values are counted.
 
-A spilled chunk is an Arrow file: a dictionary column a field, then the label and the row's split.
+A spilled chunk is an Arrow file: a dictionary column a field, then the label; its rows stand split
+by split, in each split in the source's order. What else is known of it stands in the schema's
+metadata, and the last four bytes are a CRC-32 of those before, which tells a file that a power cut
+truncated. (After a kill a file is whole or absent: it is renamed when it is whole.)
 """
 
+import json
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +21,32 @@ from pipeline.data.fields.vocabulary import Counts, count_values, merge_counts
 from pipeline.data.manifest import LABEL, SPLITS
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.sources.chunks import Chunk
+from pipeline.data.sources.opening import SplitSource
+from pipeline.data.whole_files import write_whole
 from pipeline.spec import PrepareSpec
 from pipeline.spec_data import FieldSpec
 
-# Not a name that a field can have.
-SPLIT_COLUMN = "(split)"
-# Distinct values that wait to be merged, a field: about 100 MB of short texts.
-PENDING_VALUES = 2_000_000
+# Distinct values that wait to be merged, a field: about 5 MB of short texts.
+PENDING_VALUES = 1 << 18
+_FACTS = b"facts"
+_CHECKSUM = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class SpillJob:
+    """A block on its way to its chunk.
+
+    Attributes:
+        path: the chunk's file.
+        source: what the block was cut from.
+        block: None for a chunk that is there already.
+        prepare: the spec's section.
+    """
+
+    path: Path
+    source: SplitSource
+    block: Any
+    prepare: PrepareSpec
 
 
 @dataclass(frozen=True)
@@ -30,68 +56,118 @@ class SpilledChunk:
     Attributes:
         path: the Arrow file.
         fields: as the source reads them.
-        rows: in it.
         rows_read: from the source, skipped ones included.
         skipped: rows left out, by reason.
+        split_rows: rows in each of ``SPLITS``.
+        split_positives: those of them with label 1.
     """
 
     path: Path
     fields: tuple[FieldSpec, ...]
-    rows: int
     rows_read: int
     skipped: dict[str, int]
+    split_rows: tuple[int, ...]
+    split_positives: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows on disk."""
+        return sum(self.split_rows)
 
 
-def spill_chunk(
-    chunk: Chunk,
-    path: Path,
-    fields: tuple[FieldSpec, ...],
-    split: str | None,
-    prepare: PrepareSpec,
-) -> tuple[SpilledChunk, list[Counts]]:
-    """Settles the rows' splits, counts what vocabularies are learnt from and writes the chunk.
+def spill_block(job: SpillJob) -> tuple[SpilledChunk, list[Counts]] | None:
+    """Parses a block, writes its chunk and counts what vocabularies are learnt from.
 
-    Args:
-        chunk: the rows.
-        path: the file to write.
-        fields: as the chunk's source reads them.
-        split: the rows' split; None when they are split at random.
-        prepare: the spec's section.
+    A chunk that is there already, whole, is counted as it is.
 
     Returns:
-        The chunk on disk, and the counts of each field.
+        The chunk on disk, and the counts of each field; None when there is neither chunk nor block.
     """
-    splits = _splits(chunk, split, prepare)
-    counts = [
-        count_values(field, chunk.columns[field.name], _counted(chunk, field, splits, prepare))
-        for field in fields
-    ]
-    columns = [_narrowed(chunk.columns[field.name]) for field in fields]
-    names = [*(field.name for field in fields), LABEL, SPLIT_COLUMN]
-    batch = pa.RecordBatch.from_arrays(
-        [*columns, pa.array(chunk.labels), pa.array(splits)], names=names
+    batch = _read_checked(job.path)
+    if batch is None:
+        if job.block is None:
+            return None
+        batch = _batch(job.source.source.parse(job.block), job.source.split, job.prepare)
+        _write(job.path, batch)
+    fields = job.source.source.fields
+    facts = json.loads(batch.schema.metadata[_FACTS])
+    chunk = SpilledChunk(
+        path=job.path,
+        fields=fields,
+        rows_read=facts["rows_read"],
+        skipped=facts["skipped"],
+        split_rows=tuple(facts["split_rows"]),
+        split_positives=tuple(facts["split_positives"]),
     )
-    with pa.ipc.new_file(path, batch.schema) as file:
-        file.write_batch(batch)
-    spilled = SpilledChunk(path, fields, len(splits), chunk.rows_read, chunk.skipped)
-    return spilled, counts
+    counted = chunk.rows if job.prepare.vocabulary == "all" else chunk.split_rows[0]
+    counts = []
+    for index, field in enumerate(fields):
+        column = batch.column(index)
+        counts.append(count_values(field, column, column.indices.to_numpy()[:counted]))
+    return chunk, counts
 
 
 def read_spilled(path: Path) -> pa.RecordBatch:
-    """A chunk back from disk."""
-    with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-        return file.get_batch(0)
+    """A chunk back from disk, mapped into memory."""
+    return _opened(_mapped(path))
 
 
-def _narrowed(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """The column with codes as small as its dictionary allows.
+def _batch(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> pa.RecordBatch:
+    """The chunk's rows split by split, with narrow codes."""
+    splits = _splits(chunk, split, prepare)
+    order = None if split is not None else np.argsort(splits, kind="stable")
+    labels = chunk.labels if order is None else chunk.labels[order]
+    facts = {
+        "rows_read": chunk.rows_read,
+        "skipped": chunk.skipped,
+        "split_rows": np.bincount(splits, minlength=len(SPLITS)).tolist(),
+        "split_positives": np.bincount(splits[chunk.labels == 1], minlength=len(SPLITS)).tolist(),
+    }
+    columns = [_narrowed(column, order) for column in chunk.columns.values()]
+    batch = pa.RecordBatch.from_arrays([*columns, pa.array(labels)], names=[*chunk.columns, LABEL])
+    return batch.replace_schema_metadata({_FACTS: json.dumps(facts)})
+
+
+def _narrowed(column: pa.DictionaryArray, order: np.ndarray | None) -> pa.DictionaryArray:
+    """The column in another order, with codes as small as its dictionary allows.
 
     For 64,686 rows of Criteo's format: 6.3 MB written in 13 ms, where LZ4 on 32-bit codes makes 7.0
     MB in 33 ms.
     """
     distinct = len(column.dictionary)
-    codes = pa.uint8() if distinct <= 1 << 8 else pa.uint16() if distinct <= 1 << 16 else pa.int32()
-    return pa.DictionaryArray.from_arrays(column.indices.cast(codes), column.dictionary)
+    kind = np.uint8 if distinct <= 1 << 8 else np.uint16 if distinct <= 1 << 16 else np.int32
+    codes = column.indices.to_numpy().astype(kind)
+    codes = codes if order is None else codes.take(order)
+    return pa.DictionaryArray.from_arrays(pa.array(codes), column.dictionary)
+
+
+def _write(path: Path, batch: pa.RecordBatch) -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batch.schema) as file:
+        file.write_batch(batch)
+    content = sink.getvalue()
+    write_whole(path, content, _CHECKSUM.pack(zlib.crc32(content)))
+
+
+def _read_checked(path: Path) -> pa.RecordBatch | None:
+    """A chunk that an earlier run wrote; None when there is none or it is not whole."""
+    if not path.is_file() or path.stat().st_size <= _CHECKSUM.size:
+        return None
+    content = _mapped(path)
+    body = content.slice(0, content.size - _CHECKSUM.size)
+    (checksum,) = _CHECKSUM.unpack(content.slice(body.size))
+    return _opened(content) if zlib.crc32(body) == checksum else None
+
+
+def _mapped(path: Path) -> pa.Buffer:
+    with pa.memory_map(str(path)) as file:
+        return file.read_buffer()
+
+
+def _opened(content: pa.Buffer) -> pa.RecordBatch:
+    body = pa.BufferReader(content.slice(0, content.size - _CHECKSUM.size))
+    with pa.ipc.open_file(body) as file:
+        return file.get_batch(0).replace_schema_metadata(file.schema.metadata)
 
 
 class Tally:
@@ -100,18 +176,19 @@ class Tally:
     def __init__(self, fields: int) -> None:
         self._pending: list[list[Counts]] = [[] for _ in range(fields)]
         self._sizes = [0] * fields
+        self._limits = [PENDING_VALUES] * fields
 
     def add(self, counts: Sequence[Counts]) -> None:
         """Adds a chunk's counts."""
         for index, counted in enumerate(counts):
             self._pending[index].append(counted)
             self._sizes[index] += len(counted.counts)
-            if self._sizes[index] > PENDING_VALUES:
+            if self._sizes[index] > self._limits[index]:
                 merged = merge_counts(self._pending[index])
-                self._pending[index] = [merged]
-                # What is left after a merge does not count, or a large vocabulary would be merged
-                # at every chunk.
-                self._sizes[index] = 0
+                self._pending[index], self._sizes[index] = [merged], 0
+                # As many values again as the merge left, or a large vocabulary would be merged at
+                # every chunk.
+                self._limits[index] = max(PENDING_VALUES, len(merged.counts))
 
     def merged(self, index: int) -> Counts:
         """All counts of a field."""
@@ -128,11 +205,3 @@ def _splits(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> np.ndarray
     first = int(numbers[0])
     splits = split_of_rows(first, int(numbers[-1]) - first + 1, prepare.ratios, prepare.seed)
     return splits[numbers - first]
-
-
-def _counted(
-    chunk: Chunk, field: FieldSpec, splits: np.ndarray, prepare: PrepareSpec
-) -> np.ndarray:
-    """The codes of the rows that the vocabulary is learnt on."""
-    codes = chunk.columns[field.name].indices.to_numpy()
-    return codes if prepare.vocabulary == "all" else codes[splits == SPLITS.index("train")]

@@ -1,38 +1,12 @@
 """Whether a dataset directory is already what a spec asks for."""
 
-import hashlib
-import json
-
 from pipeline.console import InputError
-from pipeline.data.fields.schemas import label_column, resolve_fields
-from pipeline.data.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest, read_manifest
-from pipeline.data.preparation.publication import check_replaceable, restore
+from pipeline.data.manifest import MANIFEST_FILE, Manifest, read_manifest
+from pipeline.data.preparation.identity import spec_digest
+from pipeline.data.preparation.publication import check_replaceable
+from pipeline.data.preparation.workplace import clear, recover
 from pipeline.data.sources.opening import source_files
 from pipeline.spec import Spec
-
-# Raised when the same rows and spec lead to other bytes than before.
-PREPARATION_VERSION = 1
-
-
-def spec_digest(spec: Spec) -> str:
-    """A SHA-256 of what shapes the dataset.
-
-    Threads and paths do not. Nor does ``bad_rows``: it decides whether there is a dataset, and
-    ``unchanged`` refuses one with skipped rows to a spec that forbids them.
-    """
-    data, prepare = spec.data, spec.prepare
-    shapes_split = set() if data.splits else {"ratios", "seed"}
-    shapes_rows = {"minimum_count", "vocabulary", "part_rows"}
-    values = {
-        "version": [SCHEMA_VERSION, PREPARATION_VERSION],
-        "format": data.format,
-        "label": label_column(data),
-        "fields": [field.model_dump(mode="json") for field in resolve_fields(data)],
-        "generator": data.generator.model_dump(mode="json") if data.generator else None,
-        "prepare": prepare.model_dump(mode="json", include=shapes_rows | shapes_split),
-        "given splits": data.splits is not None,
-    }
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def unchanged(spec: Spec) -> Manifest | None:
@@ -43,7 +17,7 @@ def unchanged(spec: Spec) -> Manifest | None:
     """
     directory = spec.dataset_directory
     check_replaceable(directory)
-    restore(directory)
+    recover(directory)
     if not (directory / MANIFEST_FILE).is_file():
         return None
     try:
@@ -60,4 +34,8 @@ def unchanged(spec: Spec) -> Manifest | None:
     if [file.size() for file in files] != [source["bytes"] for source in manifest.sources]:
         return None
     digests = [source["sha256"] for source in manifest.sources]
-    return manifest if [file.digest() for file in files] == digests else None
+    if [file.digest() for file in files] != digests:
+        return None
+    # Left by a run that was killed after its dataset was in place.
+    clear(directory)
+    return manifest

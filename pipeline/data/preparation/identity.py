@@ -1,0 +1,81 @@
+"""What a dataset is made from: its spec's digest, and how its sources can be told from others."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.data.fields.schemas import label_column, resolve_fields
+from pipeline.data.manifest import SCHEMA_VERSION
+from pipeline.data.sources.files import SourceFile, is_remote
+from pipeline.data.sources.opening import SplitSource
+from pipeline.spec import Spec
+
+# Raised when the same rows and spec lead to other bytes than before.
+PREPARATION_VERSION = 2
+
+
+def spec_digest(spec: Spec) -> str:
+    """A SHA-256 of what shapes the dataset.
+
+    Engines, threads and paths do not. Nor does ``bad_rows``: it decides whether there is a dataset,
+    and ``unchanged`` refuses one with skipped rows to a spec that forbids them.
+    """
+    data, prepare = spec.data, spec.prepare
+    shapes_split = set() if data.splits else {"ratios", "seed"}
+    shapes_rows = {"minimum_count", "vocabulary", "part_rows"}
+    values = {
+        "version": [SCHEMA_VERSION, PREPARATION_VERSION],
+        "format": data.format,
+        "label": label_column(data),
+        "fields": [field.model_dump(mode="json") for field in resolve_fields(data)],
+        "generator": data.generator.model_dump(mode="json") if data.generator else None,
+        "prepare": prepare.model_dump(mode="json", include=shapes_rows | shapes_split),
+        "given splits": data.splits is not None,
+    }
+    return _digest(values)
+
+
+def work_identity(
+    spec: Spec, sources: Sequence[SplitSource], block_bytes: int, batch_rows: int
+) -> str:
+    """Equal for runs that may take up each other's chunks and parts.
+
+    Sources are told apart by name, size and time of change: their digests are known only when all
+    of them are read. A pipe's content cannot be told, so its run takes up nothing.
+    """
+    versions = source_versions(sources)
+    unknown = uuid.uuid4().hex if None in versions else ""
+    values = {
+        "spec": spec_digest(spec),
+        "bad_rows": spec.data.bad_rows,
+        "blocks": [block_bytes, batch_rows],
+        "sources": [[source.source.path.location, source.split] for source in sources],
+        "versions": versions,
+        "unknown": unknown,
+        "pyarrow": pa.__version__,
+    }
+    return _digest(values)
+
+
+def source_versions(sources: Sequence[SplitSource]) -> list[str | None]:
+    """What changes when a source does; None for what is no regular file."""
+    return [_version(source.source.path) for source in sources]
+
+
+def _version(file: SourceFile) -> str | None:
+    if is_remote(file.location):
+        import fsspec
+
+        system, path = fsspec.core.url_to_fs(file.location)
+        return str(system.ukey(path))
+    path = Path(file.location)
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}" if path.is_file() else None
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

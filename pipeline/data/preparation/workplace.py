@@ -1,0 +1,138 @@
+"""The directory in which a dataset is built, ``<dataset>.partial``: locked, and taken up again.
+
+    lock             held by the run that works here
+    identity         of what is built; another identity's files are thrown away
+    work/            chunks of codes, and records of what is done
+    dataset/         becomes the dataset directory when it is whole
+
+A run that is killed or interrupted, or that finds the disk full, leaves it. The next run with the
+same spec and sources takes up what it holds. No later stage looks into it.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.console import InputError
+from pipeline.data.preparation.publication import check_replaceable, replace, replaced, restore
+from pipeline.data.whole_files import (
+    DiskFullError,
+    remove_unfinished,
+    room_for,
+    write_whole,
+)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a dataset is built.
+
+    Attributes:
+        dataset: becomes the dataset directory.
+        work: for files that are gone in the end.
+    """
+
+    dataset: Path
+    work: Path
+
+
+@contextmanager
+def workplace(directory: Path, identity: str) -> Iterator[Workplace]:
+    """Gives a place to build in, and puts its result at ``directory`` when the body succeeds.
+
+    Nothing half-written stands at ``directory``, whatever ends the body. An interrupted body's work
+    is kept for the next run with the same identity, an error's is removed.
+
+    Args:
+        directory: the dataset directory; a dataset that stands there is replaced.
+        identity: equal identities lead to equal files.
+
+    Raises:
+        InputError: when ``directory`` is in use by something that is not a dataset, when another
+            run builds it, or when the disk is full.
+    """
+    check_replaceable(directory)
+    partial = _partial(directory)
+    with room_for(partial), _locked(directory, partial):
+        place = Workplace(partial / "dataset", partial / "work")
+        try:
+            with room_for(partial):
+                restore(directory)
+                _take_up(partial, place, identity)
+                yield place
+                replace(place.dataset, directory)
+        except DiskFullError:
+            raise
+        except Exception:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        shutil.rmtree(partial)
+
+
+def recover(directory: Path) -> None:
+    """Puts a dataset back that a run killed between its two renames had moved aside.
+
+    Raises:
+        InputError: when another run is at it right now.
+    """
+    if replaced(directory).exists():
+        with _locked(directory, _partial(directory)):
+            restore(directory)
+
+
+def clear(directory: Path) -> None:
+    """Removes the workplace of a dataset that needs no work, unless another run works there."""
+    partial = _partial(directory)
+    if partial.exists():
+        with contextlib.suppress(InputError), _locked(directory, partial):
+            shutil.rmtree(partial)
+
+
+def _partial(directory: Path) -> Path:
+    return directory.with_name(directory.name + ".partial")
+
+
+@contextmanager
+def _locked(directory: Path, partial: Path) -> Iterator[None]:
+    """Holds the lock on ``partial``; the system lets go of a killed process's."""
+    path = partial / "lock"
+    while True:
+        partial.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"{directory}: another run is preparing it; wait for its end, or set "
+                    "data.directory to another path"
+                ) from None
+            # The run before may have removed the file after it was opened here.
+            if _is_at(file.fileno(), path):
+                yield
+                return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still stands at its path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _take_up(partial: Path, place: Workplace, identity: str) -> None:
+    """Keeps what was built for the same identity, and throws anything else away."""
+    stamp = partial / "identity"
+    if not stamp.is_file() or stamp.read_text() != identity:
+        stamp.unlink(missing_ok=True)
+        for folder in (place.dataset, place.work):
+            shutil.rmtree(folder, ignore_errors=True)
+        write_whole(stamp, identity.encode())
+    for folder in (place.dataset, place.work):
+        folder.mkdir(exist_ok=True)
+    remove_unfinished(partial)

@@ -1,0 +1,125 @@
+"""Where a dataset is built: what of it is kept, for whom, and who may work there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.console import InputError
+from pipeline.data.preparation.workplace import clear, recover, workplace
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "dataset"
+
+
+def publish(directory: Path, text: str) -> None:
+    with workplace(directory, "identity") as place:
+        (place.dataset / "manifest.json").write_text(text)
+        (place.work / "scratch").write_text("gone in the end")
+
+
+def stop(directory: Path, identity: str, error: type[BaseException]) -> None:
+    """Works a little, then ends with an error."""
+
+    def work() -> None:
+        with workplace(directory, identity) as place:
+            (place.dataset / "manifest.json").write_text("half")
+            (place.work / "scratch").write_text("done")
+            raise error
+
+    with pytest.raises(error):
+        work()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_dataset_appears_whole_and_nothing_else_is_left(directory: Path) -> None:
+    for text in ("first", "second"):
+        publish(directory, text)
+        assert (directory / "manifest.json").read_text() == text
+        assert names(directory.parent) == ["dataset"]
+
+
+def test_an_error_leaves_what_was_there(directory: Path) -> None:
+    publish(directory, "first")
+    stop(directory, "identity", RuntimeError)
+    assert (directory / "manifest.json").read_text() == "first"
+    assert names(directory.parent) == ["dataset"]
+
+
+def test_an_interrupted_runs_work_is_taken_up(directory: Path) -> None:
+    publish(directory, "first")
+    stop(directory, "identity", KeyboardInterrupt)
+    assert (directory / "manifest.json").read_text() == "first"
+    with workplace(directory, "identity") as place:
+        assert (place.work / "scratch").read_text() == "done"
+
+
+def test_the_work_of_another_identity_is_thrown_away(directory: Path) -> None:
+    stop(directory, "another", KeyboardInterrupt)
+    with workplace(directory, "identity") as place:
+        assert names(place.work) == []
+        assert names(place.dataset) == []
+
+
+def test_work_without_an_identity_is_thrown_away(directory: Path) -> None:
+    (directory.parent / "dataset.partial/work").mkdir(parents=True)
+    (directory.parent / "dataset.partial/work/scratch").write_text("whose?")
+    with workplace(directory, "identity") as place:
+        assert names(place.work) == []
+
+
+def test_what_a_killed_writer_left_is_removed(directory: Path) -> None:
+    stop(directory, "identity", KeyboardInterrupt)
+    (directory.parent / "dataset.partial/dataset/part.1f.writing").write_text("half")
+    with workplace(directory, "identity") as place:
+        assert names(place.dataset) == ["manifest.json"]
+
+
+def test_a_second_run_is_refused(directory: Path) -> None:
+    script = f"""
+from pathlib import Path
+from pipeline.data.preparation.workplace import workplace
+with workplace(Path("{directory}"), "identity"):
+    pass
+"""
+    with workplace(directory, "identity") as place:
+        other = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        )
+        assert other.stderr.splitlines()[-1] == (
+            f"pipeline.console.InputError: {directory}: another run is preparing it; wait for its "
+            "end, or set data.directory to another path"
+        )
+        assert place.work.is_dir()
+        clear(directory)
+        assert place.work.is_dir()
+
+
+def test_a_dataset_in_place_is_cleared_of_work(directory: Path) -> None:
+    publish(directory, "first")
+    stop(directory, "identity", KeyboardInterrupt)
+    clear(directory)
+    assert names(directory.parent) == ["dataset"]
+
+
+def test_a_dataset_that_was_moved_aside_comes_back(directory: Path) -> None:
+    publish(directory, "first")
+    directory.rename(directory.parent / "dataset.replaced")
+    recover(directory)
+    assert (directory / "manifest.json").read_text() == "first"
+
+
+def test_a_directory_that_is_no_dataset_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("ten years of work")
+    with (
+        pytest.raises(InputError, match="not empty and no dataset"),
+        workplace(tmp_path, "identity"),
+    ):
+        pytest.fail("not reached")
+    assert (tmp_path / "thesis.tex").exists()
