@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from pipeline.spec_section import Lax, PathText, Section, expand
 
@@ -106,6 +113,32 @@ class SplitFiles(Section):
         return _listed(getattr(self, split))
 
 
+class SplitSpec(Section):
+    """A split that a column of the log settles.
+
+    Attributes:
+        by: ``time`` lets the oldest rows train, the newest test; rows of one time stay together.
+            ``column`` takes the split from the column's values.
+        column: numbers or ISO 8601 times; or the names of splits.
+        shares: of train, valid and test, in any scale; for ``time``.
+        train, valid, test: the column's values that mean a split; for ``column``.
+    """
+
+    by: Literal["time", "column"]
+    column: Annotated[str, Field(min_length=1)]
+    shares: Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Lax] = (0.8, 0.1, 0.1)
+    train: Annotated[tuple[str, ...], Lax] = ("train",)
+    valid: Annotated[tuple[str, ...], Lax] = ("valid",)
+    test: Annotated[tuple[str, ...], Lax] = ("test",)
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Self:
+        values = [*self.train, *self.valid, *self.test]
+        if repeated := sorted({value for value in values if values.count(value) > 1}):
+            raise ValueError(f"data.split: {', '.join(repeated)} means more than one split")
+        return self
+
+
 class GeneratorSpec(Section):
     """Writes ``data.source`` in Criteo's format (pipeline/data/generator/)."""
 
@@ -127,7 +160,9 @@ class DataSpec(Section):
         label: the column that holds 0 or 1.
         bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.
         fields: in the model's order.
-        splits: the files of given splits; without it rows are split at random.
+        splits: the files of given splits.
+        split: a split by time or by a column. Without either, rows are split at random by
+            ``prepare.ratios``.
         generator: makes the source when it is missing.
     """
 
@@ -138,6 +173,7 @@ class DataSpec(Section):
     bad_rows: Literal["fail", "skip"] = "fail"
     fields: Annotated[tuple[FieldSpec, ...], Lax] = ()
     splits: SplitFiles | None = None
+    split: SplitSpec | None = None
     generator: GeneratorSpec | None = None
 
     @property
@@ -149,6 +185,8 @@ class DataSpec(Section):
     def _check_source(self) -> Self:
         if len(self.locations) > 1 and (self.splits or self.generator):
             raise ValueError("data.source is one path where data.splits or data.generator is given")
+        if self.split and (self.splits or self.generator):
+            raise ValueError("data.split cannot be given along with data.splits or data.generator")
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.spec_data import FieldSpec
+from pipeline.spec_data import DataSpec, FieldSpec
 
 
 def refusal(**keys: Any) -> str:
@@ -64,3 +64,24 @@ def test_keys_that_do_not(keys: dict[str, Any], message: str) -> None:
 def test_values_out_of_range(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):
         FieldSpec(name="f", **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (
+            {"splits": {"train": "a", "valid": "b", "test": "c"}},
+            "data.split cannot be given along with data.splits or data.generator",
+        ),
+        (
+            {"split": {"by": "column", "column": "t", "train": ["1"], "test": ["1"]}},
+            "data.split: 1 means more than one split",
+        ),
+    ],
+)
+def test_splits_that_exclude_each_other(keys: dict[str, Any], message: str) -> None:
+    values = {"format": "csv", "source": "a", "fields": [{"name": "f"}]}
+    with pytest.raises(ValidationError) as caught:
+        DataSpec.model_validate({**values, "split": {"by": "time", "column": "t"}, **keys})
+    (error,) = caught.value.errors()
+    assert error["msg"] == f"Value error, {message}"

@@ -104,7 +104,9 @@ def hashed_ids(tokens: pa.StringArray, rows: int) -> np.ndarray:
 
 def given_ids(tokens: pa.StringArray, missing: int) -> np.ndarray:
     """(tokens,) int32 ids that are written in the tokens; ``missing`` for the missing value."""
-    return pc.fill_null(numbers(tokens), missing).to_numpy(zero_copy_only=False).astype(np.int32)
+    ids = pc.fill_null(numbers(tokens), missing).to_numpy(zero_copy_only=False)
+    # Values of rows that were skipped as bad are still in a chunk's dictionary.
+    return np.clip(ids, 0, missing).astype(np.int32)
 
 
 def known_ids(field: FieldSpec, tokens: pa.StringArray) -> np.ndarray | None:

@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 
 from pipeline.console import InputError
 from pipeline.data.fields.binning import MISSING
-from pipeline.data.sources.files import SourceFile
 from pipeline.spec_data import FieldSpec
 
 _TOKEN = "token"
@@ -42,11 +41,6 @@ def read_tokens(field: FieldSpec) -> pa.StringArray:
     if pc.index(tokens, MISSING).as_py() < 0 and not is_of_a_dataset:
         tokens = pa.concat_arrays([tokens, pa.array([MISSING])])
     return tokens
-
-
-def file_digest(field: FieldSpec) -> str:
-    """The SHA-256 of the field's vocabulary file."""
-    return SourceFile(field.vocabulary_file).digest()
 
 
 def _from_parquet(path: Path) -> pa.StringArray:

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from pipeline.data.manifest import SCHEMA_VERSION
 from pipeline.data.sources.files import SourceFile, is_remote
 from pipeline.data.sources.opening import SplitSource
 from pipeline.spec import Spec
+from pipeline.spec_data import FieldSpec
 
 # Raised when the same rows and spec lead to other bytes than before.
 PREPARATION_VERSION = 2
@@ -25,18 +27,27 @@ def spec_digest(spec: Spec) -> str:
     and ``unchanged`` refuses one with skipped rows to a spec that forbids them.
     """
     data, prepare = spec.data, spec.prepare
-    shapes_split = set() if data.splits else {"ratios", "seed"}
+    shapes_split = set() if data.splits or data.split else {"ratios", "seed"}
     shapes_rows = {"minimum_count", "vocabulary", "part_rows"}
     values = {
         "version": [SCHEMA_VERSION, PREPARATION_VERSION],
         "format": data.format,
         "label": label_column(data),
-        "fields": [field.model_dump(mode="json") for field in resolve_fields(data)],
+        "fields": list(map(_field_identity, resolve_fields(data))),
         "generator": data.generator.model_dump(mode="json") if data.generator else None,
         "prepare": prepare.model_dump(mode="json", include=shapes_rows | shapes_split),
         "given splits": data.splits is not None,
+        "split": data.split.model_dump(mode="json") if data.split else None,
     }
     return _digest(values)
+
+
+def _field_identity(field: FieldSpec) -> dict[str, Any]:
+    """A field's settings, with its vocabulary file's content in place of the path."""
+    values = field.model_dump(mode="json")
+    if field.vocabulary_file:
+        values["vocabulary_file"] = SourceFile(field.vocabulary_file).digest()
+    return values
 
 
 def work_identity(

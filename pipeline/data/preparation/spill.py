@@ -198,6 +198,8 @@ class Tally:
 def _splits(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> np.ndarray:
     """(rows,) int8, the index in ``SPLITS``."""
     numbers = chunk.row_numbers
+    if chunk.splits is not None:
+        return chunk.splits
     if split is not None:
         return np.full(len(numbers), SPLITS.index(split), dtype=np.int8)
     if not len(numbers):

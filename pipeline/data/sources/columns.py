@@ -12,6 +12,7 @@ from pipeline.data.fields.validity import check_values
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.faults import BAD_LABEL, Faults
 from pipeline.data.sources.files import SourceFile
+from pipeline.data.sources.split_rules import UNKNOWN, SplitRule
 from pipeline.spec_data import FieldSpec
 
 
@@ -37,39 +38,52 @@ def checked_chunk(
     block_rows: int,
     first_row: int,
     faults: Faults,
+    rule: SplitRule | None,
 ) -> Chunk:
     """Makes a chunk of a block's rows after the last checks.
 
     Args:
         fields: the fields.
-        columns: of the fields in their order, then the label's.
+        columns: of the fields in their order, then the label's, then that of the rule.
         positions: (rows,) where each row stands in the block.
         block_rows: rows of the block, those that could not be parsed included.
         first_row: the number of the block's first row in the source.
         faults: what was found so far.
+        rule: settles the rows' splits, if a column does.
 
     Raises:
         InputError: for the first bad row, unless bad rows are skipped.
     """
-    *values, label = columns
+    *values, label = columns[: len(fields) + 1]
     numeric_labels = numbers(label.dictionary).to_numpy(zero_copy_only=False)
     _check(label, np.isin(numeric_labels, (0.0, 1.0)), positions, faults, BAD_LABEL, _label_found)
     for field, column in zip(fields, values, strict=True):
         if found := check_values(field, column.dictionary):
             _check(column, found.valid, positions, faults, found.reason, found.describe)
+    splits = _checked_splits(rule, columns[-1], positions, faults) if rule else None
     kept, skipped = faults.settle(block_rows)
     chosen = kept[positions]
     if not chosen.all():
         mask = pa.array(chosen)
         values = [column.filter(mask) for column in values]
         label, positions = label.filter(mask), positions[chosen]
+        splits = None if splits is None else splits[chosen]
     return Chunk(
         columns={field.name: column for field, column in zip(fields, values, strict=True)},
         labels=numeric_labels[label.indices.to_numpy()].astype(np.uint8),
         row_numbers=first_row + positions,
+        splits=splits,
         rows_read=block_rows,
         skipped=skipped,
     )
+
+
+def _checked_splits(
+    rule: SplitRule, column: pa.DictionaryArray, positions: np.ndarray, faults: Faults
+) -> np.ndarray:
+    splits = rule.splits_of(column.dictionary)
+    _check(column, splits != UNKNOWN, positions, faults, rule.reason, rule.describe)
+    return splits[column.indices.to_numpy()]
 
 
 def _check(

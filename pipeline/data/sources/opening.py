@@ -13,7 +13,9 @@ from pipeline.data.manifest import SPLITS
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.files import SourceFile, find_files, is_remote
 from pipeline.data.sources.parquet_source import ParquetSource
+from pipeline.data.sources.split_rules import SplitRule, column_rule
 from pipeline.data.sources.text_source import CRITEO, CSV, TextSource
+from pipeline.data.sources.time_split import cut_by_time, time_field
 from pipeline.spec_data import DataSpec, FieldSpec
 
 # 16 MiB is about 70,000 rows of Criteo: few chunks to merge, and few megabytes in flight a thread.
@@ -104,19 +106,45 @@ def open_sources(
     Raises:
         InputError: when a file cannot be read or lacks a column.
     """
+    files = source_files(data)
+    rule = _split_rule(data, files, block_bytes, batch_rows)
+    reading = _Reading(data, resolve_fields(data), block_bytes, batch_rows, rule)
+    return _opened(files, reading)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How files are read."""
+
+    data: DataSpec
+    fields: tuple[FieldSpec, ...]
+    block_bytes: int
+    batch_rows: int
+    rule: SplitRule | None
+
+
+def _split_rule(
+    data: DataSpec, files: list[SplitFile], block_bytes: int, batch_rows: int
+) -> SplitRule | None:
+    if data.split is None:
+        return None
+    if data.split.by == "column":
+        return column_rule(data.split)
+    scan = _Reading(data, (time_field(data.split),), block_bytes, batch_rows, None)
+    return cut_by_time(data.split, [opened.source for opened in _opened(files, scan)])
+
+
+def _opened(files: list[SplitFile], reading: _Reading) -> list[SplitSource]:
     return [
-        SplitSource(
-            _source(data, given.file, block_bytes, batch_rows, number * ROWS_OF_A_FILE), given.split
-        )
-        for number, given in enumerate(source_files(data))
+        SplitSource(_source(given.file, number * ROWS_OF_A_FILE, reading), given.split)
+        for number, given in enumerate(files)
     ]
 
 
-def _source(
-    data: DataSpec, file: SourceFile, block_bytes: int, batch_rows: int, first_number: int
-) -> Source:
-    fields, label = resolve_fields(data), label_column(data)
+def _source(file: SourceFile, first_number: int, reading: _Reading) -> Source:
+    data, fields, rule = reading.data, reading.fields, reading.rule
+    label, policy = label_column(data), data.bad_rows
     if data.format == "parquet":
-        return ParquetSource(file, fields, label, data.bad_rows, batch_rows, first_number)
+        return ParquetSource(file, fields, label, policy, reading.batch_rows, first_number, rule)
     layout = CRITEO if data.format == "criteo" else CSV
-    return TextSource(file, layout, fields, label, data.bad_rows, block_bytes, first_number)
+    return TextSource(file, layout, fields, label, policy, reading.block_bytes, first_number, rule)

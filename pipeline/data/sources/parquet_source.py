@@ -16,6 +16,7 @@ from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.faults import Faults, Policy
 from pipeline.data.sources.files import SourceFile, is_remote
+from pipeline.data.sources.split_rules import SplitRule
 from pipeline.spec_data import FieldSpec
 
 # Joins the items of a list column into one text: ASCII's unit separator.
@@ -49,6 +50,7 @@ class ParquetSource:
         policy: Policy,
         batch_rows: int,
         first_number: int,
+        rule: SplitRule | None,
     ) -> None:
         """Opens the file and finds its columns.
 
@@ -59,15 +61,17 @@ class ParquetSource:
             policy: what to do with bad rows.
             batch_rows: rows of a batch.
             first_number: the number of the file's first row.
+            rule: settles the rows' splits, if a column does.
 
         Raises:
             InputError: when the file cannot be read or a column is absent or of a wrong type.
         """
         self.path, self.size = path, path.size()
         self.bytes_done, self.digest = 0, ""
-        self._first_number = first_number
+        self._first_number, self._rule = first_number, rule
         self._policy, self._batch_rows = policy, batch_rows
-        self._columns = [*(field.source_column for field in fields), label]
+        extra = [label, rule.column] if rule else [label]
+        self._columns = [*(field.source_column for field in fields), *extra]
         with self._opened() as file:
             schema = file.schema_arrow
         find_columns(path, schema.names, self._columns)
@@ -96,7 +100,7 @@ class ParquetSource:
         faults = Faults(self.path, "row", block.first_row + 1, self._policy)
         columns = [self._coded(block.batch, name) for name in self._columns]
         first = self._first_number + block.first_row
-        return checked_chunk(self.fields, columns, np.arange(rows), rows, first, faults)
+        return checked_chunk(self.fields, columns, np.arange(rows), rows, first, faults, self._rule)
 
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:

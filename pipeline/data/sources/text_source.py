@@ -15,6 +15,7 @@ from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.delimited_lines import Parsed, TextFormat, parse_lines
 from pipeline.data.sources.faults import HEADER, WRONG_COLUMNS, Faults, Policy
 from pipeline.data.sources.files import SourceFile
+from pipeline.data.sources.split_rules import SplitRule
 from pipeline.data.sources.unreadable_lines import blank_lines, note_open_quotes, note_unreadable
 from pipeline.spec_data import FieldSpec
 
@@ -45,6 +46,7 @@ class TextSource:
         policy: Policy,
         block_bytes: int,
         first_number: int,
+        rule: SplitRule | None,
     ) -> None:
         """Opens the file and finds its columns.
 
@@ -56,17 +58,19 @@ class TextSource:
             policy: what to do with bad rows.
             block_bytes: about the size of a block.
             first_number: the number of the file's first row.
+            rule: settles the rows' splits, if a column does.
 
         Raises:
             InputError: when the file cannot be read, is empty or lacks a column.
         """
         self.path, self.fields = path, tuple(fields)
         self.bytes_done, self.digest = 0, ""
-        self._first_number = first_number
+        self._first_number, self._rule = first_number, rule
         self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
         self.size = path.size()
         columns = layout.columns or self._header()
-        wanted = [*(field.source_column for field in fields), label]
+        extra = [label, rule.column] if rule else [label]
+        wanted = [*(field.source_column for field in fields), *extra]
         self._column_count = len(columns)
         self._needed = find_columns(path, columns, wanted)
 
@@ -102,7 +106,9 @@ class TextSource:
         positions = np.delete(np.arange(block.lines), wrong_rows)
         columns = [table[str(index)].combine_chunks() for index in self._needed]
         first = self._first_number + block.first_line - (1 if self._layout.columns else 2)
-        return checked_chunk(self.fields, columns, positions, block.lines, first, faults)
+        return checked_chunk(
+            self.fields, columns, positions, block.lines, first, faults, self._rule
+        )
 
     def _parsed(self, data: bytes) -> Parsed:
         return parse_lines(data, self._layout, self._column_count, self._needed)

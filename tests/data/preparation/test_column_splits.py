@@ -1,0 +1,166 @@
+"""Splits by time and by a column, as datasets."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.console import InputError
+from pipeline.data.manifest import SPLITS
+from pipeline.data.preparation.build import build
+from pipeline.data.sources.split_rules import times_of
+from pipeline.spec import Spec
+
+ADVICE = '; correct it, or set data.bad_rows = "skip" to leave such rows out'
+
+
+def rows_by_split(spec: Spec) -> list[list[str]]:
+    """The tokens of the field ``f`` of every split, in order."""
+    folder = spec.dataset_directory
+    tokens = pq.read_table(folder / "vocabulary/f.parquet")["token"].to_pylist()
+    return [
+        [
+            tokens[i]
+            for part in sorted((folder / split).glob("*.parquet"))
+            for i in pq.read_table(part)["f"].to_pylist()
+        ]
+        for split in SPLITS
+    ]
+
+
+def split_spec(make_spec, tmp_path: Path, times: list[str], split: dict, **more: object) -> Spec:
+    """A log in which the field ``f`` is the row's number."""
+    path = tmp_path / "log.csv"
+    lines = [f"{number % 2},{number},{time}" for number, time in enumerate(times)]
+    path.write_text("\n".join(["label,f,t", *lines]) + "\n")
+    settings = {"format": "csv", "source": str(path), "fields": [{"name": "f"}], "split": split}
+    return make_spec(**{**settings, **more})
+
+
+def expected_by_time(times: list[float], shares: tuple[float, float, float]) -> list[list[str]]:
+    """Row by row: a time belongs where its first row falls in the order of time."""
+    ordered = sorted(times)
+    ends = [len(times) * shares[0], len(times) * (shares[0] + shares[1])]
+    splits = [sum(ordered.index(time) >= end for end in ends) for time in times]
+    return [[str(row) for row, found in enumerate(splits) if found == s] for s in range(3)]
+
+
+BY_TIME = {"by": "time", "column": "t", "shares": [0.5, 0.25, 0.25]}
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 20])
+def test_the_oldest_rows_train_and_ties_stay_together(
+    make_spec, tmp_path: Path, block_bytes: int
+) -> None:
+    rng = random.Random(0)
+    times = [rng.randint(-20, 20) for _ in range(200)]
+    spec = split_spec(make_spec, tmp_path, list(map(str, times)), BY_TIME)
+    build(spec, {}, block_bytes)
+    expected = expected_by_time(list(map(float, times)), (0.5, 0.25, 0.25))
+    assert rows_by_split(spec) == expected
+
+
+def test_numbers_are_compared_as_numbers(make_spec, tmp_path: Path) -> None:
+    spec = split_spec(make_spec, tmp_path, ["10", "9", "100", "9.0"], BY_TIME)
+    build(spec, {})
+    assert rows_by_split(spec) == [["1", "3"], ["0"], ["2"]]
+
+
+@pytest.mark.parametrize("form", ["iso", "timestamp"])
+def test_dates_are_times(make_spec, tmp_path: Path, form: str) -> None:
+    days = [datetime(2014, 10, 21) + timedelta(hours=7 * k) for k in (5, 3, 1, 0, 2, 4, 6, 7)]
+    expected = [["2", "3", "4", "1"], ["0", "5"], ["6", "7"]]
+    if form == "iso":
+        spec = split_spec(make_spec, tmp_path, [day.isoformat() for day in days], BY_TIME)
+    else:
+        path = tmp_path / "log.parquet"
+        table = {"label": [0, 1] * 4, "f": range(8), "t": pa.array(days, pa.timestamp("ns", "UTC"))}
+        pq.write_table(pa.table(table), path)
+        spec = split_spec(make_spec, tmp_path, [], BY_TIME, format="parquet", source=str(path))
+    build(spec, {})
+    assert [sorted(rows) for rows in rows_by_split(spec)] == [sorted(rows) for rows in expected]
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)))
+def test_a_dates_microseconds_are_exact(time: datetime) -> None:
+    found = times_of(pa.array([time.isoformat(), "", "soon"]))
+    exact = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert found.times[0] == exact
+    assert found.are_dates.tolist() == [True, False, False]
+
+
+def test_the_vocabulary_of_the_train_split_is_learnt_on_the_oldest_rows(
+    make_spec, tmp_path: Path
+) -> None:
+    prepare = {"vocabulary": "train"}
+    spec = split_spec(make_spec, tmp_path, list("43210123"), BY_TIME, prepare=prepare)
+    build(spec, {})
+    train, valid, test = rows_by_split(spec)
+    assert train == ["2", "3", "4", "5", "6"]
+    assert set(valid + test) == {None}
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["1"] * 8, "data.split: column 't' has 1 distinct times, which cannot be cut into shares"),
+        (["1", "2"] * 4, "data.split: column 't' has 2 distinct times, which cannot be cut"),
+        (["1", "2", "2014-10-21"], "data.split: column 't' holds both numbers and dates; write"),
+    ],
+)
+def test_times_that_cannot_be_cut(
+    make_spec, tmp_path: Path, times: list[str], message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        build(split_spec(make_spec, tmp_path, times, BY_TIME), {})
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("time", ["", "soon", "nan"])
+def test_a_time_that_cannot_be_read(make_spec, tmp_path: Path, time: str) -> None:
+    times = ["1", "2", time, "3", "4"]
+    with pytest.raises(InputError) as caught:
+        build(split_spec(make_spec, tmp_path, times, BY_TIME), {})
+    assert str(caught.value) == (
+        f"{tmp_path}/log.csv: line 4: the time column 't' has {time!r}, a number or an ISO 8601 "
+        f"time expected{ADVICE}"
+    )
+    spec = split_spec(make_spec, tmp_path, times, BY_TIME, bad_rows="skip")
+    assert build(spec, {}).rows_skipped == {"time that cannot be read": 1}
+    assert rows_by_split(spec) == [["0", "1"], ["3"], ["4"]]
+
+
+def test_a_columns_values_are_splits(make_spec, tmp_path: Path) -> None:
+    names = ["test", "train", "valid", "train"]
+    spec = split_spec(make_spec, tmp_path, names, {"by": "column", "column": "t"})
+    build(spec, {}, 20)
+    assert rows_by_split(spec) == [["1", "3"], ["2"], ["0"]]
+
+
+def test_a_columns_values_may_be_mapped(make_spec, tmp_path: Path) -> None:
+    split = {"by": "column", "column": "t", "train": ["1", "2"], "valid": ["3"], "test": ["4"]}
+    times = ["4", "3", "2", "1", "5"]
+    with pytest.raises(InputError) as caught:
+        build(split_spec(make_spec, tmp_path, times, split), {})
+    assert str(caught.value) == (
+        f"{tmp_path}/log.csv: line 6: the split column 't' has '5', one of '1', '2', '3', '4' "
+        f"expected{ADVICE}"
+    )
+    spec = split_spec(make_spec, tmp_path, times, split, bad_rows="skip")
+    assert build(spec, {}).rows_skipped == {"value that no split has": 1}
+    assert rows_by_split(spec) == [["2", "3"], ["1"], ["0"]]
+
+
+def test_the_bytes_do_not_depend_on_threads_or_blocks(make_spec, tmp_path: Path) -> None:
+    times = [str(row * row % 83) for row in range(500)]
+    manifests = []
+    for threads, block_bytes in ((1, 30), (7, 900)):
+        prepare = {"threads": threads, "vocabulary": "train"}
+        spec = split_spec(make_spec, tmp_path, times, BY_TIME, prepare=prepare)
+        manifests.append(build(spec, {}, block_bytes))
+    assert manifests[0] == manifests[1]
