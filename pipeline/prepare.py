@@ -1,14 +1,27 @@
 """Prepares raw click logs for training.
 
-    python -m pipeline.prepare SPEC [key=value ...]
+    python -m pipeline.prepare SPEC [key=value ...] [--verify]
 
     python -m pipeline.prepare specs/demo.toml
     python -m pipeline.prepare specs/criteo_head.toml data.source=train.txt prepare.threads=8
+    python -m pipeline.prepare specs/criteo_head.toml --verify
 
 Reads the log that the spec's ``data`` section names and writes the dataset directory
 (``data.directory``, or ``dataset`` in ``run.directory``): vocabularies, ids in Parquet parts for
 train, valid and test, and ``manifest.json``. A dataset that is already there and unchanged is left
 as it is. Exit codes: 0 done, 2 bad input, 130 interrupted.
+
+A run that is killed, interrupted or out of disk space leaves ``<dataset>.partial``; the same
+command takes it up and reads no row again that was read. A changed spec or source starts afresh.
+
+``prepare.engine=dask prepare.scheduler=tcp://host:8786`` works on a Dask cluster (``pip install
+'multi-embedding-pipeline[dask]'``). This process reads the sources and sends blocks of rows to the
+workers, which write to ``<dataset>.partial``: put the dataset on a file system that they all see at
+the same path.
+
+``--verify`` prepares nothing. It compares every file of the dataset directory with the manifest's
+digests, rows and ids, the manifest with the spec, and the sources, where they still are, with their
+digests; a line for each fault, and exit code 2 when there is one.
 """
 
 import time
@@ -16,22 +29,28 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.console import run_entry_point, spec_arguments
+from pipeline.console import InputError, run_entry_point, spec_arguments
 from pipeline.data.generator.generate import generate
-from pipeline.data.manifest import SPLITS, Manifest
+from pipeline.data.manifest import SPLITS, Manifest, read_manifest
 from pipeline.data.preparation.build import Oracle, build
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.preparation.unchanged import unchanged
+from pipeline.data.preparation.verification import absent_sources, find_faults
 from pipeline.metrics.auc import auc
 from pipeline.metrics.logloss import logloss
 from pipeline.spec import Spec
 from pipeline.spec_file import load_spec
 
+VERIFY = "--verify"
+
 
 def main(arguments: list[str]) -> None:
     """Runs the stage on ``SPEC [key=value ...]``."""
-    path, overrides = spec_arguments(arguments, __doc__)
+    path, overrides = spec_arguments([word for word in arguments if word != VERIFY], __doc__)
     spec = load_spec(Path(path), overrides)
+    if VERIFY in arguments:
+        _verify(spec)
+        return
     manifest = unchanged(spec)
     if manifest:
         print("unchanged, skipped: the dataset has the spec's settings and the sources' digests")
@@ -41,6 +60,18 @@ def main(arguments: list[str]) -> None:
         manifest = build(spec, oracle)
         seconds = time.monotonic() - begun
         print(f"prepared {manifest.rows_read / seconds:,.0f} rows/s in {seconds:.1f} s")
+    print(_summary(spec, manifest))
+
+
+def _verify(spec: Spec) -> None:
+    """Says that the dataset is sound, or raises with all its faults."""
+    if faults := find_faults(spec):
+        raise InputError("\n".join(faults))
+    manifest = read_manifest(spec.dataset_directory)
+    parts = sum(len(split.parts) for split in manifest.splits.values())
+    print(f"verified: {parts} parts and {len(manifest.vocabularies)} vocabularies are as prepared")
+    for location in absent_sources(spec):
+        print(f"not compared, for it is not there: {location}")
     print(_summary(spec, manifest))
 
 

@@ -1,6 +1,7 @@
 """The prepare stage as a person runs it."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -82,3 +83,62 @@ def test_a_run_that_is_stopped_leaves_no_half_written_dataset(
     source.write_text(LINE * 100)
     assert run(spec_file(tmp_path)).returncode == 0
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["dataset"]
+
+
+def test_verify_says_that_a_dataset_is_sound_or_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text(LINE * 100)
+    spec = spec_file(tmp_path)
+    missing = run(spec, "--verify")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "not a whole dataset directory" in missing.stderr
+    run(spec)
+    (tmp_path / "train.txt").unlink()
+    sound = run(spec, "--verify")
+    assert sound.returncode == 0, sound.stderr
+    assert "verified: 3 parts and 39 vocabularies are as prepared" in sound.stdout
+    assert f"not compared, for it is not there: {tmp_path}/train.txt" in sound.stdout
+    extra = tmp_path / "run/dataset/extra"
+    extra.touch()
+    faulty = run(spec, "--verify")
+    assert (faulty.returncode, faulty.stderr) == (2, f"error: {extra}: not in the manifest\n")
+
+
+@pytest.mark.parametrize("limit", [1_000, 20_000])
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on(tmp_path: Path, limit: int) -> None:
+    (tmp_path / "train.txt").write_text(LINE * 5_000)
+    spec = spec_file(tmp_path)
+
+    def few_bytes() -> None:
+        # A file may not grow beyond it, and the signal that says so is left to Python's error.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    result = subprocess.run(
+        command(spec), capture_output=True, text=True, check=False, preexec_fn=few_bytes
+    )
+    assert (result.returncode, result.stderr.splitlines()) == (
+        2,
+        [
+            f"error: {tmp_path}/run/dataset.partial: cannot be written: File too large; make room "
+            "and start again: what is done is kept and taken up"
+        ],
+    )
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["dataset.partial"]
+    assert run(spec).returncode == 0
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["dataset"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_disk_without_space(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text(LINE * 5_000)
+    (tmp_path / "run").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "none", str(tmp_path / "run")]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("nothing may be mounted here")
+    try:
+        result = run(spec_file(tmp_path))
+        assert not (tmp_path / "run/dataset").exists()
+    finally:
+        subprocess.run(["umount", str(tmp_path / "run")], check=True)
+    assert result.returncode == 2, result.stderr
+    assert "cannot be written: No space left on device; make room" in result.stderr
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,91 @@
+"""Checks a dataset directory against its manifest, and the manifest against the spec."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.console import InputError
+from pipeline.data.manifest import LABEL, MANIFEST_FILE, Manifest, Part, read_manifest
+from pipeline.data.parts import read_part
+from pipeline.data.preparation.identity import spec_digest
+from pipeline.data.sources.opening import source_files
+from pipeline.data.whole_files import file_digest
+from pipeline.spec import Spec
+
+
+def find_faults(spec: Spec) -> list[str]:
+    """One line for each thing that is wrong with the spec's dataset; none when it is sound.
+
+    Every file's digest, rows and ids are compared with the manifest, and so are the sources where
+    they still are.
+
+    Raises:
+        InputError: when there is no manifest that can be read.
+    """
+    directory = spec.dataset_directory
+    manifest = read_manifest(directory)
+    faults: list[str] = []
+    if manifest.spec_digest != spec_digest(spec):
+        faults.append(f"{directory}: prepared with other settings than the spec's")
+    faults += _extra_files(directory, manifest)
+    for field, file in zip(manifest.fields, manifest.vocabularies, strict=True):
+        faults += _vocabulary_faults(directory, file, field.cardinality)
+    for name in manifest.splits:
+        faults += _split_faults(directory, manifest, name)
+    return faults + list(_source_faults(spec, manifest))
+
+
+def absent_sources(spec: Spec) -> list[str]:
+    """The sources that cannot be compared, because they are no longer there."""
+    return [given.file.location for given in source_files(spec.data) if not given.file.exists()]
+
+
+def _extra_files(directory: Path, manifest: Manifest) -> list[str]:
+    parts = [part.file for split in manifest.splits.values() for part in split.parts]
+    known = {MANIFEST_FILE, *parts, *(file.file for file in manifest.vocabularies)}
+    found = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+    return [f"{directory / file}: not in the manifest" for file in sorted(found - known)]
+
+
+def _vocabulary_faults(directory: Path, file: Part, cardinality: int) -> Iterator[str]:
+    path = directory / file.file
+    if not path.is_file():
+        yield f"{path}: missing"
+    elif file_digest(path) != file.digest:
+        yield f"{path}: its digest is not the manifest's"
+    else:
+        rows = pq.read_metadata(path).num_rows
+        if not rows == file.rows == cardinality:
+            yield f"{path}: {rows:,} rows, the manifest says {file.rows:,} and {cardinality:,} ids"
+
+
+def _split_faults(directory: Path, manifest: Manifest, name: str) -> Iterator[str]:
+    split = manifest.splits[name]
+    rows, positives, broken = 0, 0, False
+    for part in split.parts:
+        try:
+            table = read_part(directory, part, manifest.fields, check=True)
+        except (InputError, pa.ArrowException, OSError) as error:
+            yield str(error)
+            broken = True
+            continue
+        rows += table.num_rows
+        positives += int(pc.sum(table[LABEL]).as_py() or 0)
+    if not broken and (rows, positives) != (split.rows, split.positives):
+        yield (
+            f"{directory / name}: {rows:,} rows with {positives:,} positive, the manifest says "
+            f"{split.rows:,} with {split.positives:,}"
+        )
+
+
+def _source_faults(spec: Spec, manifest: Manifest) -> Iterator[str]:
+    files = [given.file for given in source_files(spec.data)]
+    if len(files) != len(manifest.sources):
+        yield f"data.source: {len(files)} files, the manifest says {len(manifest.sources)}"
+        return
+    for file, source in zip(files, manifest.sources, strict=True):
+        if file.exists() and file.digest() != source["sha256"]:
+            yield f"{file}: changed since the dataset was prepared from it"
