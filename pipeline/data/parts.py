@@ -65,7 +65,9 @@ def read_part(directory: Path, part: Part, fields: Sequence[Field], check: bool)
         )
     schema = part_schema([(field.name, field.kind) for field in fields])
     try:
-        table = pq.read_table(pa.BufferReader(content), columns=schema.names).select(schema.names)
+        # Not pq.read_table, whose input threads may outlive the interpreter and abort it.
+        file = pq.ParquetFile(pa.BufferReader(content))
+        table = file.read(columns=schema.names).select(schema.names)
         table = table.cast(schema)
     except (pa.ArrowException, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a part of this dataset: {error}") from None
