@@ -37,12 +37,14 @@ Locations = Annotated[str | tuple[str, ...], BeforeValidator(_filled)]
 
 
 class FieldSpec(Section):
-    """One field of the log. Every kind ends as ids.
+    """One field of the log. Every kind but ``dense`` ends as ids.
 
     Attributes:
         name: the field's name in the dataset, the model and the report.
         kind: ``categorical`` takes the value as its token; ``numeric`` bins it first;
-            ``multi_valued`` holds several tokens: a list column, or split at ``separator``.
+            ``multi_valued`` holds several tokens: a list column, or split at ``separator``;
+            ``dense`` stays a number, scaled to mean 0 and deviation 1 over the train split, and a
+            missing one becomes 0.
         column: the source's column, the field's name unless given.
         transform: makes the token of a ``categorical`` field from a time.
         time_format: how that time is written, as Python's ``strptime`` has it.
@@ -61,7 +63,7 @@ class FieldSpec(Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
-    kind: Literal["categorical", "numeric", "multi_valued"] = "categorical"
+    kind: Literal["categorical", "numeric", "multi_valued", "dense"] = "categorical"
     column: str = ""
     transform: Literal["none", "hour_of_day", "weekday", "weekend"] = "none"
     time_format: str = "%y%m%d%H"
@@ -82,6 +84,21 @@ class FieldSpec(Section):
         """The column of the source that this field is read from."""
         return self.column or self.name
 
+    @property
+    def recipe(self) -> str:
+        """How values become tokens, and those ids, but for what is learnt from the data."""
+        steps: list[str | int | float | None] = [self.kind]
+        if self.transform != "none":
+            steps += [self.transform, self.time_format]
+        if self.kind == "numeric":
+            sizes = {"log_square": None, "log": self.log_base, "quantile": self.bins}
+            steps += [self.binning, sizes[self.binning]]
+        if self.kind == "multi_valued":
+            steps += ["up to", self.max_length]
+        if self.encoding != "vocabulary":
+            steps += [self.encoding, self.hash_rows or self.cardinality]
+        return " ".join(str(step) for step in steps if step is not None)
+
     @model_validator(mode="after")
     def _check_encoding(self) -> Self:
         keys = {"hash": "hash_rows", "file": "vocabulary_file", "identity": "cardinality"}
@@ -90,11 +107,11 @@ class FieldSpec(Section):
             if given != (encoding == self.encoding):
                 verb = "is for" if given else "is needed by"
                 raise ValueError(f"field {self.name!r}: {key} {verb} encoding = {encoding!r}")
-        if self.encoding != "vocabulary" and self.kind == "numeric":
+        if self.encoding != "vocabulary" and self.kind in ("numeric", "dense"):
             raise ValueError(
                 f"field {self.name!r}: kind {self.kind!r} takes no encoding = {self.encoding!r}"
             )
-        if self.minimum_count and self.encoding != "vocabulary":
+        if self.minimum_count and (self.encoding != "vocabulary" or self.kind == "dense"):
             raise ValueError(f"field {self.name!r}: minimum_count is for a learnt vocabulary")
         if self.transform != "none" and self.kind != "categorical":
             raise ValueError(f"field {self.name!r}: transform is for kind = 'categorical'")
@@ -160,6 +177,8 @@ class DataSpec(Section):
         label: the column that holds 0 or 1.
         bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.
         fields: in the model's order.
+        vocabulary_from: a dataset directory, whose vocabularies and scales are used as they are;
+            tokens that it does not have are out of vocabulary.
         splits: the files of given splits.
         split: a split by time or by a column. Without either, rows are split at random by
             ``prepare.ratios``.
@@ -172,6 +191,7 @@ class DataSpec(Section):
     label: str = "label"
     bad_rows: Literal["fail", "skip"] = "fail"
     fields: Annotated[tuple[FieldSpec, ...], Lax] = ()
+    vocabulary_from: PathText = ""
     splits: SplitFiles | None = None
     split: SplitSpec | None = None
     generator: GeneratorSpec | None = None

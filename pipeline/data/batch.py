@@ -17,11 +17,13 @@ class Batch(Pipelineable):
         weights: (B,) float32. 0 marks a padding row, which keeps the ranks' batches equally long.
             The other weights are scaled so that the ranks' means of weight x loss average to the
             mean loss over the global batch's real rows.
+        dense: (B, D) float32, the dense fields; None where there are none.
     """
 
     features: KeyedJaggedTensor
     labels: torch.Tensor
     weights: torch.Tensor
+    dense: torch.Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """The batch on another device."""
@@ -29,6 +31,7 @@ class Batch(Pipelineable):
             self.features.to(device=device, non_blocking=non_blocking),
             self.labels.to(device=device, non_blocking=non_blocking),
             self.weights.to(device=device, non_blocking=non_blocking),
+            _moved(self.dense, device, non_blocking),
         )
 
     def record_stream(self, stream: torch.Stream) -> None:
@@ -36,9 +39,20 @@ class Batch(Pipelineable):
         self.features.record_stream(stream)
         self.labels.record_stream(stream)
         self.weights.record_stream(stream)
+        if self.dense is not None:
+            self.dense.record_stream(stream)
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory, for copies to CUDA that overlap with work."""
         return Batch(
-            self.features.pin_memory(), self.labels.pin_memory(), self.weights.pin_memory()
+            self.features.pin_memory(),
+            self.labels.pin_memory(),
+            self.weights.pin_memory(),
+            None if self.dense is None else self.dense.pin_memory(),
         )
+
+
+def _moved(
+    tensor: torch.Tensor | None, device: torch.device, non_blocking: bool
+) -> torch.Tensor | None:
+    return None if tensor is None else tensor.to(device=device, non_blocking=non_blocking)

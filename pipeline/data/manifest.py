@@ -5,9 +5,10 @@ A dataset directory is whole when its ``manifest.json`` is there, which is why i
     manifest.json                 this file
     vocabulary/<field>.parquet    columns token (string; null on row 0), id (int32), count (int64)
     train|valid|test/part-*.parquet   an int32 column a field (list<int32> for a multi-valued one),
-                                  then the label as float32, column ``LABEL``
+                                  float32 for a dense one, the label as float32, column ``LABEL``
 
-Id 0 is a field's out-of-vocabulary row. A missing value is the token ``""``.
+Id 0 is a field's out-of-vocabulary row, but where a field's ids are the source's own. A missing
+value is the token ``""``; in a dense field it is 0, the mean.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 from pipeline.console import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FOLDER = "vocabulary"
 LABEL = "label"
@@ -29,12 +30,31 @@ FieldKind = Literal["categorical", "numeric", "multi_valued"]
 
 @dataclass(frozen=True)
 class Field:
-    """One field of the dataset. ``cardinality`` counts its ids, out-of-vocabulary included."""
+    """One field of the dataset.
+
+    Attributes:
+        name: also of its column and its vocabulary.
+        kind: whether a row has one id or several.
+        cardinality: its ids, out-of-vocabulary included.
+        pooling: of several ids' embeddings.
+        recipe: how values became ids, see ``FieldSpec.recipe``.
+    """
 
     name: str
     kind: FieldKind
     cardinality: int
     pooling: Literal["sum", "mean"] = "sum"
+    recipe: str = ""
+
+
+@dataclass(frozen=True)
+class DenseField:
+    """A float column: (number - ``mean``) / ``deviation``, both learnt on the train split."""
+
+    name: str
+    mean: float
+    deviation: float
+    kind: Literal["dense"] = "dense"
 
 
 @dataclass(frozen=True)
@@ -68,10 +88,11 @@ class Manifest:
         vocabularies: the fields' vocabulary files, in the fields' order.
         sources: each source file with its bytes and SHA-256.
         spec_digest: of the spec's ``data`` and ``prepare`` sections that shape the output.
-        vocabulary: the rows that it was learnt on.
+        vocabulary: the rows that it was learnt on; ``frozen`` is that of another dataset.
         rows_read: rows of the sources, skipped ones included.
         rows_skipped: rows left out, by reason.
         oracle: AUC and logloss of the true probabilities by split; generated data only.
+        dense: the float columns, in the model's order.
     """
 
     fields: tuple[Field, ...]
@@ -79,10 +100,11 @@ class Manifest:
     vocabularies: tuple[Part, ...]
     sources: tuple[dict[str, Any], ...]
     spec_digest: str
-    vocabulary: Literal["all", "train"]
+    vocabulary: Literal["all", "train", "frozen"]
     rows_read: int
     rows_skipped: dict[str, int]
     oracle: dict[str, dict[str, float]]
+    dense: tuple[DenseField, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -128,10 +150,16 @@ def _from_values(values: dict[str, Any]) -> Manifest:
         for name, split in values.pop("splits").items()
     }
     fields = tuple(Field(**field) for field in values.pop("fields"))
+    dense = tuple(DenseField(**field) for field in values.pop("dense"))
     vocabularies = tuple(Part(**file) for file in values.pop("vocabularies"))
     sources = tuple(values.pop("sources"))
     return Manifest(
-        fields=fields, splits=splits, vocabularies=vocabularies, sources=sources, **values
+        fields=fields,
+        splits=splits,
+        vocabularies=vocabularies,
+        sources=sources,
+        dense=dense,
+        **values,
     )
 
 

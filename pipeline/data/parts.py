@@ -10,14 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.console import InputError
-from pipeline.data.manifest import LABEL, Field, Part
+from pipeline.data.manifest import LABEL, DenseField, Field, Part
 from pipeline.data.whole_files import write_whole
 
 
 def part_schema(fields: Sequence[tuple[str, str]]) -> pa.Schema:
     """The columns of a part, from (name, kind) pairs in the dataset's order."""
-    types = [pa.list_(pa.int32()) if kind == "multi_valued" else pa.int32() for _, kind in fields]
-    columns = [pa.field(name, type_) for (name, _), type_ in zip(fields, types, strict=True)]
+    types = {"multi_valued": pa.list_(pa.int32()), "dense": pa.float32()}
+    columns = [pa.field(name, types.get(kind, pa.int32())) for name, kind in fields]
     return pa.schema([*columns, pa.field(LABEL, pa.float32())])
 
 
@@ -41,13 +41,15 @@ def write_part(directory: Path, split: str, number: int, table: pa.Table) -> Par
     return Part(file, table.num_rows, hashlib.sha256(content).hexdigest())
 
 
-def read_part(directory: Path, part: Part, fields: Sequence[Field], check: bool) -> pa.Table:
-    """Reads a part's columns in the manifest's order.
+def read_part(
+    directory: Path, part: Part, fields: Sequence[Field | DenseField], check: bool
+) -> pa.Table:
+    """Reads a part's columns in the order of ``fields``.
 
     Args:
         directory: the dataset directory.
         part: as the manifest has it.
-        fields: the manifest's.
+        fields: the manifest's, dense ones or not.
         check: compares the file's digest, rows and ids with the manifest.
 
     Raises:
@@ -76,13 +78,17 @@ def read_part(directory: Path, part: Part, fields: Sequence[Field], check: bool)
     return table
 
 
-def _check_content(path: Path, part: Part, fields: Sequence[Field], table: pa.Table) -> None:
+def _check_content(
+    path: Path, part: Part, fields: Sequence[Field | DenseField], table: pa.Table
+) -> None:
     if table.num_rows != part.rows:
         raise InputError(
             f"{path}: {table.num_rows:,} rows, the manifest says {part.rows:,}; "
             "prepare the dataset again"
         )
     for field in fields:
+        if isinstance(field, DenseField):
+            continue
         column = table[field.name]
         ids = pc.list_flatten(column) if field.kind == "multi_valued" else column
         bounds = pc.min_max(ids).as_py()

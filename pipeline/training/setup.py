@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
+from pipeline.console import InputError
 from pipeline.data.loading.loader import Loader
 from pipeline.data.manifest import Manifest
 from pipeline.distributed.runtime import Runtime
@@ -26,11 +27,25 @@ class Training:
     parameters: ParameterCount
 
 
+def refuse_dense_fields(directory: Path, manifest: Manifest) -> None:
+    """Raises InputError for a dataset with dense fields: the model has ids only."""
+    if manifest.dense:
+        names = ", ".join(field.name for field in manifest.dense)
+        raise InputError(
+            f"{directory}: the dense fields {names} are not supported by the model yet; prepare "
+            'them with kind = "numeric" and a binning'
+        )
+
+
 def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training:
     """The model at its starting values, sharded, with its optimizers and its pipeline. Collective.
 
     Every rank builds the dense part from the same seed, so that all begin alike.
+
+    Raises:
+        InputError: when the dataset has dense fields.
     """
+    refuse_dense_fields(spec.dataset_directory, manifest)
     torch.manual_seed(spec.run.seed)
     model = MultiEmbedding(
         manifest.fields, spec.model, spec.train.precision, device=torch.device("meta")

@@ -1,5 +1,6 @@
 """Ids of tokens: what the encodings have in common, and those that need no learning."""
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.spec_data import FieldSpec
 
 # Of a hashed field: no token is out of vocabulary, and the row keeps its meaning all the same.
 _HASHED_FROM = 2
+_EDGES = b"edges"
 
 
 class Vocabulary(ABC):
@@ -56,7 +58,16 @@ class Vocabulary(ABC):
         ids = pa.array(np.arange(self.cardinality, dtype=np.int32))
         columns = {"token": self.tokens_by_id(), "id": ids, "count": pa.array(self.counts)}
         # Tokens are distinct: a Parquet dictionary of them would be work for nothing.
-        pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=False)
+        table = pa.table(columns)
+        if self.edges is not None:
+            table = table.replace_schema_metadata({_EDGES: json.dumps(self.edges.tolist())})
+        pq.write_table(table, path, compression="zstd", use_dictionary=False)
+
+
+def read_edges(path: Path) -> np.ndarray | None:
+    """The quantile edges in the file of a vocabulary; None where it has none."""
+    metadata = pq.read_schema(path).metadata or {}
+    return np.array(json.loads(metadata[_EDGES]), dtype=float) if _EDGES in metadata else None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from pipeline.data.fields.tokens import split_tokens
 from pipeline.spec_data import FieldSpec
 
 NOT_A_NUMBER = "not a number in a numeric field"
+NOT_A_DENSE_NUMBER = "not a number of float32 in a dense field"
 NOT_AN_ID = "id out of range"
 NOT_A_TIME = "not a time"
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Validity:
 def check_values(field: FieldSpec, values: pa.StringArray) -> Validity | None:
     """Checks a field's distinct values; None for a field that takes any text."""
     name = f"the field {field.name!r}"
+    if field.kind == "dense":
+        valid = _numbers_or_missing(values) & ~_beyond_float32(values)
+        expected = f"a number of at most {_LARGEST:.3g}"
+        return Validity(valid, NOT_A_DENSE_NUMBER, f"the dense field {field.name!r}", expected)
     if field.kind == "numeric":
         valid = _numbers_or_missing(values)
         return Validity(valid, NOT_A_NUMBER, f"the numeric field {field.name!r}", "a number")
@@ -55,6 +61,11 @@ def check_values(field: FieldSpec, values: pa.StringArray) -> Validity | None:
 def _numbers_or_missing(values: pa.StringArray) -> np.ndarray:
     valid = pc.or_(pc.is_valid(numbers(values)), pc.equal(values, MISSING))
     return valid.to_numpy(zero_copy_only=False)
+
+
+def _beyond_float32(values: pa.StringArray) -> np.ndarray:
+    sizes = np.abs(numbers(values).to_numpy(zero_copy_only=False))
+    return sizes > _LARGEST
 
 
 def _ids_below(field: FieldSpec, values: pa.StringArray, end: int) -> np.ndarray:

@@ -5,6 +5,7 @@ Id 0 is for all tokens rarer than the minimum count. A missing value's token "" 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +18,13 @@ from pipeline.data.fields.binning import (
     quantile_edges,
 )
 from pipeline.data.fields.counts import Counts, merge_counts
+from pipeline.data.fields.standardization import Standardization, count_sums, standardize
 from pipeline.data.fields.token_ids import Vocabulary, known_ids, settled_ids
 from pipeline.data.fields.tokens import is_quantile, single_tokens, split_tokens
 from pipeline.data.fields.vocabulary_file import read_tokens
 from pipeline.spec_data import FieldSpec
+
+Encoding = Vocabulary | Standardization
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ def count_values(field: FieldSpec, column: pa.DictionaryArray, codes: np.ndarray
     occurrences = np.bincount(codes, minlength=len(column.dictionary))
     seen = np.flatnonzero(occurrences)
     values, counts = column.dictionary.take(pa.array(seen)), occurrences[seen]
+    if field.kind == "dense":
+        return count_sums(values, counts)
     if is_quantile(field):
         return merge_counts([Counts(numbers(values), counts)])
     if field.kind == "multi_valued":
@@ -71,8 +77,8 @@ def count_values(field: FieldSpec, column: pa.DictionaryArray, codes: np.ndarray
     return merge_counts([Counts(tokens if ids is None else pa.array(ids), counts)])
 
 
-def learn_vocabulary(field: FieldSpec, counted: Counts, minimum_count: int) -> Vocabulary:
-    """Settles a field's tokens and their ids from merged counts.
+def learn_encoding(field: FieldSpec, counted: Counts, minimum_count: int) -> Encoding:
+    """Settles a field's tokens and their ids, or a dense field's scale, from merged counts.
 
     Args:
         field: the field.
@@ -82,8 +88,10 @@ def learn_vocabulary(field: FieldSpec, counted: Counts, minimum_count: int) -> V
     Raises:
         InputError: when the field's vocabulary file cannot be read.
     """
+    if field.kind == "dense":
+        return standardize(counted)
     if field.vocabulary_file:
-        return recount(read_tokens(field), None, counted)
+        return recount(read_tokens(field, Path(field.vocabulary_file)), None, counted)
     return settled_ids(field, counted) or _learn(
         field, counted, field.minimum_count or minimum_count
     )

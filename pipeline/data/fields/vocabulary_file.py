@@ -13,8 +13,8 @@ from pipeline.spec_data import FieldSpec
 _TOKEN = "token"
 
 
-def read_tokens(field: FieldSpec) -> pa.StringArray:
-    """The tokens of the field's vocabulary file; the first has id 1.
+def read_tokens(field: FieldSpec, path: Path) -> pa.StringArray:
+    """The tokens of a field's vocabulary file; the first has id 1.
 
     A ``.parquet`` file has a column ``token``; any other file is text with a token a line. The
     missing value comes last where the file does not have it. But the vocabulary of a dataset, known
@@ -23,7 +23,6 @@ def read_tokens(field: FieldSpec) -> pa.StringArray:
     Raises:
         InputError: when the file cannot be read or repeats a token.
     """
-    path = Path(field.vocabulary_file)
     try:
         tokens = _from_parquet(path) if path.suffix == ".parquet" else _from_text(path)
     except FileNotFoundError:

@@ -18,7 +18,7 @@ from pipeline.data.loading.schedule import (
     rank_slice,
     window_order,
 )
-from pipeline.data.manifest import Manifest
+from pipeline.data.manifest import DenseField, Field, Manifest
 from pipeline.data.parts import read_part
 
 
@@ -72,7 +72,7 @@ class Loader:
             shuffle_seed: not negative; None reads in the files' order.
         """
         self._directory = directory
-        self._fields = manifest.fields
+        self._fields, self._dense = manifest.fields, manifest.dense
         self._parts = manifest.splits[split].parts
         self._rows = manifest.splits[split].rows
         self._batch_size = batch_size
@@ -131,9 +131,10 @@ class Loader:
     def _read(self, number: int) -> Rows:
         """One part, checked against the manifest the first time."""
         check = number not in self._checked
-        table = read_part(self._directory, self._parts[number], self._fields, check)
+        columns: list[Field | DenseField] = [*self._fields, *self._dense]
+        table = read_part(self._directory, self._parts[number], columns, check)
         self._checked.add(number)
-        return rows_of_table(table, self._fields)
+        return rows_of_table(table, self._fields, self._dense)
 
 
 def _gather(windows: Sequence[_Loaded], positions: np.ndarray) -> Rows:

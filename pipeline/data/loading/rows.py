@@ -9,7 +9,7 @@ import torch
 from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
 from pipeline.data.batch import Batch
-from pipeline.data.manifest import LABEL, Field
+from pipeline.data.manifest import LABEL, DenseField, Field
 from pipeline.data.parts import column_values
 from pipeline.data.ragged import Ragged, concatenate_ragged
 
@@ -29,33 +29,46 @@ class Rows:
             lines instead of one a field: 0.17 ms against 1.1 ms for 2,048 of 1M rows, 39 fields.
         bags: the multi-valued fields.
         labels: (rows,) float32.
+        dense: (rows, dense fields) float32.
     """
 
     singles: np.ndarray
     bags: tuple[Ragged, ...]
     labels: np.ndarray
+    dense: np.ndarray
 
     def take(self, rows: np.ndarray) -> "Rows":
         """The rows at the positions ``rows``."""
         bags = tuple(bag.take(rows) for bag in self.bags)
-        return Rows(self.singles.take(rows, axis=0), bags, self.labels[rows])
+        singles, dense = self.singles.take(rows, axis=0), self.dense.take(rows, axis=0)
+        return Rows(singles, bags, self.labels[rows], dense)
 
 
-def rows_of_table(table: pa.Table, fields: Sequence[Field]) -> Rows:
+def rows_of_table(
+    table: pa.Table, fields: Sequence[Field], dense_fields: Sequence[DenseField]
+) -> Rows:
     """Rows from a part's columns."""
-    names = [field.name for field in fields if field.kind != "multi_valued"]
-    columns = [column_values(table[name]) for name in names]
-    singles = np.empty((table.num_rows, len(names)), dtype=np.int32)
-    for start in range(0, table.num_rows, _STRIPE):
-        stripe = singles[start : start + _STRIPE]
-        for index, column in enumerate(columns):
-            stripe[:, index] = column[start : start + _STRIPE]
+    singles = _row_major(
+        table, [field.name for field in fields if field.kind != "multi_valued"], np.int32
+    )
+    dense = _row_major(table, [field.name for field in dense_fields], np.float32)
     bags = tuple(
         _bags(table[field.name].combine_chunks())
         for field in fields
         if field.kind == "multi_valued"
     )
-    return Rows(singles, bags, column_values(table[LABEL]))
+    return Rows(singles, bags, column_values(table[LABEL]), dense)
+
+
+def _row_major(table: pa.Table, names: Sequence[str], kind: type[np.generic]) -> np.ndarray:
+    """(rows, columns), the named columns side by side."""
+    columns = [column_values(table[name]) for name in names]
+    rows = np.empty((table.num_rows, len(names)), dtype=kind)
+    for start in range(0, table.num_rows if names else 0, _STRIPE):
+        stripe = rows[start : start + _STRIPE]
+        for index, column in enumerate(columns):
+            stripe[:, index] = column[start : start + _STRIPE]
+    return rows
 
 
 def _bags(column: pa.Array) -> Ragged:
@@ -73,6 +86,7 @@ def concatenate(pieces: Sequence[Rows]) -> Rows:
         np.concatenate([piece.singles for piece in pieces]),
         bags,
         np.concatenate([piece.labels for piece in pieces]),
+        np.concatenate([piece.dense for piece in pieces]),
     )
 
 
@@ -110,4 +124,5 @@ def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
         stride=count,
         length_per_key=length_per_key,
     ).sync()
-    return Batch(features, torch.from_numpy(rows.labels), torch.from_numpy(weights))
+    dense = torch.from_numpy(rows.dense) if rows.dense.shape[1] else None
+    return Batch(features, torch.from_numpy(rows.labels), torch.from_numpy(weights), dense)

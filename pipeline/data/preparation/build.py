@@ -10,11 +10,23 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from pipeline.console import InputError, progress
+from pipeline.data.fields.frozen import open_frozen
 from pipeline.data.fields.schemas import resolve_fields
-from pipeline.data.fields.vocabulary import Vocabulary, learn_vocabulary
-from pipeline.data.manifest import SPLITS, VOCABULARY_FOLDER, Field, Manifest, Part, Split
+from pipeline.data.fields.standardization import Standardization
+from pipeline.data.fields.token_ids import Vocabulary
+from pipeline.data.fields.vocabulary import Encoding, learn_encoding
+from pipeline.data.manifest import (
+    SPLITS,
+    VOCABULARY_FOLDER,
+    DenseField,
+    Field,
+    Manifest,
+    Part,
+    Split,
+)
 from pipeline.data.preparation.encoding import encode_part, plan_parts, save_vocabularies
 from pipeline.data.preparation.engines import Engine, open_engine
 from pipeline.data.preparation.first_pass import read_sources
@@ -67,18 +79,24 @@ def build(
     ):
         read = read_sources(spec.prepare, sources, place, engine)
         _check_rows(sources, read.chunks)
-        vocabularies = _learn(fields, read.tally, spec, place)
-        files = tuple(map(_vocabulary_record, fields, vocabularies, [place] * len(fields)))
+        encodings = _learn(fields, read.tally, spec, place)
+        learnt = list(zip(fields, encodings, strict=True))
+        listed = [(field, ids) for field, ids in learnt if isinstance(ids, Vocabulary)]
         manifest = Manifest(
-            fields=tuple(map(_manifest_field, fields, vocabularies)),
-            splits=_encode(spec.prepare.part_rows, read.chunks, vocabularies, place, engine),
-            vocabularies=files,
+            fields=tuple(_manifest_field(field, ids) for field, ids in listed),
+            splits=_encode(spec.prepare.part_rows, read.chunks, encodings, place, engine),
+            vocabularies=tuple(_vocabulary_record(field, ids, place) for field, ids in listed),
             sources=read.sources,
             spec_digest=spec_digest(spec),
-            vocabulary=spec.prepare.vocabulary,
+            vocabulary="frozen" if spec.data.vocabulary_from else spec.prepare.vocabulary,
             rows_read=sum(chunk.rows_read for chunk in read.chunks),
             rows_skipped=_skipped(read.chunks),
             oracle=oracle,
+            dense=tuple(
+                DenseField(field.name, scale.mean, scale.deviation)
+                for field, scale in learnt
+                if isinstance(scale, Standardization)
+            ),
         )
         _check_conservation(sources, manifest)
         manifest.write(place.dataset)
@@ -87,16 +105,22 @@ def build(
 
 def _learn(
     fields: Sequence[FieldSpec], tally: Tally, spec: Spec, place: Workplace
-) -> list[Vocabulary]:
-    """Settles and writes every field's vocabulary."""
+) -> list[Encoding]:
+    """Settles every field's encoding, and writes the vocabularies."""
+    known = spec.data.vocabulary_from
+    frozen = open_frozen(Path(known), fields) if known else None
     folder = place.dataset / VOCABULARY_FOLDER
     folder.mkdir(exist_ok=True)
 
-    def learn(index: int) -> Vocabulary:
-        field = fields[index]
-        vocabulary = learn_vocabulary(field, tally.merged(index), spec.prepare.minimum_count)
-        vocabulary.write(folder / f"{field.name}.parquet")
-        return vocabulary
+    def learn(index: int) -> Encoding:
+        field, counted = fields[index], tally.merged(index)
+        if frozen:
+            encoding = frozen.encoding(field, counted)
+        else:
+            encoding = learn_encoding(field, counted, spec.prepare.minimum_count)
+        if isinstance(encoding, Vocabulary):
+            encoding.write(folder / f"{field.name}.parquet")
+        return encoding
 
     # The counts are in this process, so its threads work on them whatever the engine.
     with ThreadPoolExecutor(spec.prepare.threads or os.cpu_count()) as pool:
@@ -106,12 +130,12 @@ def _learn(
 def _encode(
     part_rows: int,
     chunks: Sequence[SpilledChunk],
-    vocabularies: Sequence[Vocabulary],
+    encodings: Sequence[Encoding],
     place: Workplace,
     engine: Engine,
 ) -> dict[str, Split]:
     """The second pass."""
-    saved = save_vocabularies(place, vocabularies)
+    saved = save_vocabularies(place, encodings)
     jobs = plan_parts(chunks, part_rows, place, saved)
     parts: dict[str, list[Part]] = {name: [] for name in SPLITS}
     with progress("encode", sum(chunk.rows for chunk in chunks), "rows") as advance:
@@ -131,7 +155,8 @@ def _encode(
 
 def _manifest_field(field: FieldSpec, vocabulary: Vocabulary) -> Field:
     pooling = field.pooling if field.kind == "multi_valued" else "sum"
-    return Field(field.name, field.kind, vocabulary.cardinality, pooling)
+    assert field.kind != "dense"
+    return Field(field.name, field.kind, vocabulary.cardinality, pooling, field.recipe)
 
 
 def _vocabulary_record(field: FieldSpec, vocabulary: Vocabulary, place: Workplace) -> Part:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.fields.vocabulary import Vocabulary
+from pipeline.data.fields.vocabulary import Encoding
 from pipeline.data.manifest import LABEL, SPLITS, Part
 from pipeline.data.parts import part_schema, write_part
 from pipeline.data.preparation.spill import SpilledChunk, read_spilled
@@ -93,7 +93,7 @@ def _cut(pieces: Iterator[Piece], part_rows: int) -> Iterator[list[Piece]]:
         yield part
 
 
-def save_vocabularies(place: Workplace, vocabularies: Sequence[Vocabulary]) -> str:
+def save_vocabularies(place: Workplace, vocabularies: Sequence[Encoding]) -> str:
     """Puts the vocabularies where every worker finds them; returns the file's digest."""
     path = _vocabulary_file(place)
     write_whole(path, pickle.dumps(list(vocabularies)))
@@ -106,8 +106,8 @@ def _vocabulary_file(place: Workplace) -> Path:
 
 # The digest tells one preparation's file from another's: a Dask worker sees many.
 @functools.lru_cache(maxsize=1)
-def _load_vocabularies(path: Path, digest: str) -> list[Vocabulary]:
-    vocabularies: list[Vocabulary] = pickle.loads(path.read_bytes())
+def _load_vocabularies(path: Path, digest: str) -> list[Encoding]:
+    vocabularies: list[Encoding] = pickle.loads(path.read_bytes())
     return vocabularies
 
 
@@ -132,7 +132,7 @@ def _read_record(record: Path, dataset: Path) -> Part | None:
         return None
 
 
-def _encoded(pieces: Sequence[Piece], vocabularies: Sequence[Vocabulary]) -> pa.Table:
+def _encoded(pieces: Sequence[Piece], vocabularies: Sequence[Encoding]) -> pa.Table:
     fields = pieces[0].chunk.fields
     groups = [_encoded_group(group, vocabularies) for group in _groups(pieces)]
     columns = [_column(parts) for parts in zip(*groups, strict=True)]
@@ -149,7 +149,7 @@ def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 
 def _encoded_group(
-    pieces: Sequence[Piece], vocabularies: Sequence[Vocabulary]
+    pieces: Sequence[Piece], vocabularies: Sequence[Encoding]
 ) -> list[np.ndarray | Ragged]:
     """The ids of each field, then the labels."""
     batches = [
@@ -165,7 +165,7 @@ def _encoded_group(
 
 
 def _ids(
-    columns: Sequence[pa.DictionaryArray], field: FieldSpec, vocabulary: Vocabulary
+    columns: Sequence[pa.DictionaryArray], field: FieldSpec, vocabulary: Encoding
 ) -> np.ndarray | Ragged:
     """The ids of rows, from their codes and one lookup of all distinct values."""
     positions: list[np.ndarray] = []

@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.data.fields.schemas import label_column, resolve_fields
-from pipeline.data.manifest import SCHEMA_VERSION
+from pipeline.data.manifest import SCHEMA_VERSION, read_manifest
 from pipeline.data.sources.files import SourceFile, is_remote
 from pipeline.data.sources.opening import SplitSource
 from pipeline.spec import Spec
-from pipeline.spec_data import FieldSpec
+from pipeline.spec_data import DataSpec, FieldSpec
 
 # Raised when the same rows and spec lead to other bytes than before.
 PREPARATION_VERSION = 2
@@ -37,6 +37,7 @@ def spec_digest(spec: Spec) -> str:
         "generator": data.generator.model_dump(mode="json") if data.generator else None,
         "prepare": prepare.model_dump(mode="json", include=shapes_rows | shapes_split),
         "given splits": data.splits is not None,
+        "vocabulary from": _frozen_digest(data),
         "split": data.split.model_dump(mode="json") if data.split else None,
     }
     return _digest(values)
@@ -48,6 +49,11 @@ def _field_identity(field: FieldSpec) -> dict[str, Any]:
     if field.vocabulary_file:
         values["vocabulary_file"] = SourceFile(field.vocabulary_file).digest()
     return values
+
+
+def _frozen_digest(data: DataSpec) -> str:
+    """Of the dataset whose vocabularies are used, if there is one."""
+    return read_manifest(Path(data.vocabulary_from)).digest if data.vocabulary_from else ""
 
 
 def work_identity(

@@ -99,9 +99,10 @@ def spill_block(job: SpillJob) -> tuple[SpilledChunk, list[Counts]] | None:
         split_rows=tuple(facts["split_rows"]),
         split_positives=tuple(facts["split_positives"]),
     )
-    counted = chunk.rows if job.prepare.vocabulary == "all" else chunk.split_rows[0]
     counts = []
     for index, field in enumerate(fields):
+        from_train = job.prepare.vocabulary == "train" or field.kind == "dense"
+        counted = chunk.split_rows[0] if from_train else chunk.rows
         column = batch.column(index)
         counts.append(count_values(field, column, column.indices.to_numpy()[:counted]))
     return chunk, counts

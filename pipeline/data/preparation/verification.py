@@ -67,7 +67,7 @@ def _split_faults(directory: Path, manifest: Manifest, name: str) -> Iterator[st
     rows, positives, broken = 0, 0, False
     for part in split.parts:
         try:
-            table = read_part(directory, part, manifest.fields, check=True)
+            table = read_part(directory, part, [*manifest.fields, *manifest.dense], check=True)
         except (InputError, pa.ArrowException, OSError) as error:
             yield str(error)
             broken = True

@@ -13,7 +13,7 @@ from pipeline.console import InputError
 from pipeline.data.fields.counts import merge_counts
 from pipeline.data.fields.hashing import hash_texts
 from pipeline.data.fields.token_ids import Vocabulary
-from pipeline.data.fields.vocabulary import count_values, learn_vocabulary
+from pipeline.data.fields.vocabulary import count_values, learn_encoding
 from pipeline.data.fields.vocabulary_file import read_tokens
 from pipeline.spec_data import FieldSpec
 
@@ -23,7 +23,9 @@ def learn(field: FieldSpec, rows: list[str], chunk: int = 7) -> Vocabulary:
     for start in range(0, len(rows), chunk):
         column = pa.array(rows[start : start + chunk], pa.string()).dictionary_encode()
         parts.append(count_values(field, column, column.indices.to_numpy()))
-    return learn_vocabulary(field, merge_counts(parts), 5)
+    learnt = learn_encoding(field, merge_counts(parts), 5)
+    assert isinstance(learnt, Vocabulary)
+    return learnt
 
 
 def ids_of(field: FieldSpec, vocabulary: Vocabulary, rows: list[str]) -> list[int]:
@@ -95,7 +97,7 @@ class TestFile:
     def test_an_empty_line_is_the_missing_value(self, tmp_path: Path) -> None:
         path = tmp_path / "colors.txt"
         path.write_text("red\n\nblue\n")
-        assert read_tokens(self.field(path)).to_pylist() == ["red", "", "blue"]
+        assert read_tokens(self.field(path), path).to_pylist() == ["red", "", "blue"]
 
     def test_a_datasets_vocabulary_gives_the_same_ids_again(self, tmp_path: Path) -> None:
         field, rows = FieldSpec(name="f"), ["a"] * 6 + ["b"] * 7 + ["rare"]
@@ -122,11 +124,11 @@ class TestFile:
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(InputError) as caught:
-            read_tokens(self.field(path))
+            read_tokens(self.field(path), path)
         assert str(caught.value).startswith(f"{path}{message}")
 
     def test_a_parquet_file_without_tokens_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "f.parquet"
         pq.write_table(pa.table({"word": ["a"]}), path)
         with pytest.raises(InputError, match="no column 'token'; it has word"):
-            read_tokens(self.field(path))
+            read_tokens(self.field(path), path)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.fields.vocabulary import (
-    Vocabulary,
+    ListedVocabulary,
     count_values,
-    learn_vocabulary,
+    learn_encoding,
     merge_counts,
 )
 from pipeline.spec_data import FieldSpec
@@ -25,13 +25,15 @@ token_lists = st.lists(st.text("abcé ", max_size=2), min_size=1, max_size=60)
 
 def learn(
     field: FieldSpec, rows: list[str], minimum_count: int = 1, chunk: int = 1_000
-) -> Vocabulary:
+) -> ListedVocabulary:
     """From rows in chunks of ``chunk``."""
     parts = []
     for start in range(0, len(rows), chunk):
         column = pa.array(rows[start : start + chunk], pa.string()).dictionary_encode()
         parts.append(count_values(field, column, column.indices.to_numpy()))
-    return learn_vocabulary(field, merge_counts(parts), minimum_count)
+    learnt = learn_encoding(field, merge_counts(parts), minimum_count)
+    assert isinstance(learnt, ListedVocabulary)
+    return learnt
 
 
 @given(rows=token_lists, minimum_count=st.integers(1, 4))
