@@ -12,6 +12,7 @@ HEADER = "header"
 WRONG_COLUMNS = "wrong number of columns"
 BAD_LABEL = "label is not 0 or 1"
 NOT_UTF8 = "not valid UTF-8"
+NUL_BYTE = "NUL byte inside the line"
 LONE_RETURN = "carriage return inside the line"
 OPEN_QUOTE = "quote that is not closed on its line"
 

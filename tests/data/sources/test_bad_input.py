@@ -1,6 +1,8 @@
 """What a person reads when a source is not what the spec says."""
 
+import bz2
 import gzip
+import lzma
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,6 +31,16 @@ ROW_FAULTS = [
         "not a number in a numeric field",
         id="number",
     ),
+    pytest.param(b"1,r\0d,3\n", "a NUL byte inside the line", "NUL byte inside the line", id="nul"),
+    *(
+        pytest.param(
+            f"1,red,{number}\n".encode(),
+            f"the numeric field 'size' has '{number}', a number or nothing expected",
+            "not a number in a numeric field",
+            id=number,
+        )
+        for number in ("inf", "nan", "1e999")
+    ),
     pytest.param(b"1,r\xffd,3\n", "not valid UTF-8", "not valid UTF-8", id="utf-8"),
     pytest.param(
         b"1,r\rd,3\n",
@@ -44,6 +56,12 @@ ROW_FAULTS = [
     ),
 ]
 BLOCKS = [1, 20, 1 << 20]
+TRUNCATED = {
+    "gz": "Compressed file ended before the end-of-stream marker was reached",
+    "bz2": "Compressed file ended before the end-of-stream marker was reached",
+    "xz": "Compressed file ended before the end-of-stream marker was reached",
+    "zst": "Truncated compressed stream",
+}
 
 
 def error_of(spec: Spec, block_bytes: int = 1 << 20) -> str:
@@ -136,11 +154,90 @@ def test_criteo_rows_are_counted_from_line_1(make_spec, tmp_path: Path) -> None:
     assert error_of(spec) == f"{path}: line 3: 2 columns found, 40 expected{ADVICE}"
 
 
-def test_a_truncated_compressed_file_is_refused(make_spec, tmp_path: Path) -> None:
-    path = tmp_path / "train.txt.gz"
-    path.write_bytes(gzip.compress(("1" + "\t" * 39 + "\n").encode() * 1_000)[:-20])
-    spec = make_spec(format="criteo", source=str(path))
-    assert error_of(spec).startswith(f"{path}: cannot be read to its end: ")
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(data))
+
+
+LONG = b"".join(b"%d,%d,%d\n" % (n % 2, n * n % 97, n * 7_919) for n in range(3_000))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstd)],
+)
+@pytest.mark.parametrize("cut", [3, 4_000])
+@pytest.mark.parametrize("bad_rows", ["fail", "skip"])
+def test_a_truncated_compressed_file_is_refused(
+    make_spec, tmp_path: Path, suffix: str, compress, cut: int, bad_rows: str
+) -> None:
+    path = tmp_path / f"log.csv.{suffix}"
+    path.write_bytes(compress(HEADER + LONG)[:-cut])
+    fields = [{"name": "color"}]
+    spec = make_spec(format="csv", source=str(path), fields=fields, bad_rows=bad_rows)
+    assert error_of(spec, 1_000) == f"{path}: cannot be read to its end: {TRUNCATED[suffix]}"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "compress"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstd)],
+)
+def test_a_compressed_file_of_nothing_is_empty(
+    make_spec, tmp_path: Path, suffix: str, compress
+) -> None:
+    path = tmp_path / f"train.txt.{suffix}"
+    path.write_bytes(compress(b""))
+    assert error_of(make_spec(format="criteo", source=str(path))) == f"{path}: the file is empty"
+
+
+def test_lines_of_criteo_may_end_in_crlf(make_spec, tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_bytes(("1" + "\t" * 39 + "ab\r\n").encode() * 20)
+    manifest = build(make_spec(format="criteo", source=str(path)), {})
+    assert manifest.rows_read == 20
+    tokens = pq.read_table(tmp_path / "dataset/vocabulary/C26.parquet")["token"].to_pylist()
+    assert tokens == [None, "ab"]
+
+
+def test_a_header_in_a_later_file_is_named(make_spec, tmp_path: Path) -> None:
+    paths = [tmp_path / "day_0", tmp_path / "day_1"]
+    rows = ("1" + "\t" * 39 + "\n") * 3
+    paths[0].write_text(rows)
+    paths[1].write_text("\t".join(["label", *(f"c{i}" for i in range(39))]) + "\n" + rows)
+    spec = make_spec(format="criteo", source=f"{tmp_path}/day_*")
+    assert error_of(spec) == f"{paths[1]}: line 1: a header, the format has none{ADVICE}"
+
+
+def test_an_integer_beyond_int64_is_a_number(csv_spec) -> None:
+    spec = csv_spec(HEADER + b"1,red,99999999999999999999\n0,red,9223372036854775807\n")
+    build(spec, {})
+    table = pq.read_table(spec.dataset_directory / "vocabulary/size.parquet")
+    # floor(ln(1e20)^2) and floor(ln(2^63)^2).
+    assert table["token"].to_pylist() == [None, "1906", "2120"]
+
+
+@pytest.mark.parametrize("cut", [10, 200])
+def test_a_truncated_parquet_file_is_refused(make_spec, tmp_path: Path, cut: int) -> None:
+    spec = parquet_spec(make_spec, tmp_path, pa.table({"label": [0, 1], "color": ["a", "b"]}))
+    path = Path(spec.data.locations[0])
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert error_of(spec).startswith(f"{path}: not a Parquet file that can be read: ")
+
+
+def test_a_parquet_file_without_rows_is_refused(make_spec, tmp_path: Path) -> None:
+    table = pa.table({"label": pa.array([], pa.int8()), "color": pa.array([], pa.string())})
+    spec = parquet_spec(make_spec, tmp_path, table)
+    expected = f"{spec.data.source}: no rows; check data.source and data.format"
+    assert error_of(spec) == expected
+
+
+def test_an_infinite_number_in_parquet_is_named(make_spec, tmp_path: Path) -> None:
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"label": [0, 1], "size": [1.5, float("inf")]}), path)
+    fields = [{"name": "size", "kind": "numeric"}]
+    spec = make_spec(format="parquet", source=str(path), fields=fields)
+    assert error_of(spec) == (
+        f"{path}: row 2: the numeric field 'size' has 'inf', a number or nothing expected{ADVICE}"
+    )
 
 
 def parquet_spec(make_spec, tmp_path: Path, table: pa.Table) -> Spec:
