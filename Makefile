@@ -1,5 +1,6 @@
 # make demo    environment, then prepare, train, evaluate and compare on the embedded data
 # make test    environment, then every test that needs no GPU and no cluster
+# make bench-loader    the loader's speed against training's
 # make lint    formatting, lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -48,6 +49,11 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	ruff format .
 	ruff check --fix .
+
+# A slow machine may want fewer rows: make bench-loader ROWS=100000
+.PHONY: bench-loader
+bench-loader: $(INSTALLED)
+	python tests/benchmarks/bench_loader.py $(if $(ROWS),--rows $(ROWS))
 
 clean:
 	rm -rf $(VENV) build *.egg-info
