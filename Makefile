@@ -1,5 +1,6 @@
 # make demo    environment, then prepare, train, evaluate and compare on the embedded data
 # make test    environment, then every test that needs no GPU and no cluster
+# make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
 # make bench-loader    the loader's speed against training's
 # make lint    formatting, lint and types
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: env demo test test-slow lint format clean
+.PHONY: env demo test test-slow bench-prepare lint format clean
 
 env: $(INSTALLED)
 
@@ -40,6 +41,12 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	pytest -m slow
+
+ROWS := 500000
+ROUNDS := 3
+bench-prepare: $(INSTALLED)
+	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[bench]'
+	python tests/benchmarks/bench_prepare.py --rows $(ROWS) --rounds $(ROUNDS)
 
 lint: $(INSTALLED)
 	ruff format --check .

@@ -179,7 +179,7 @@ def _ids(
         dictionaries.append(dictionary)
         begin += len(dictionary)
     ids = vocabulary.ids_of_values(field, pa.concat_arrays(dictionaries))
-    return ids.take(np.concatenate(positions))
+    return ids.take(positions[0] if len(positions) == 1 else np.concatenate(positions))
 
 
 def _compacted(codes: np.ndarray, dictionary: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
@@ -193,6 +193,6 @@ def _compacted(codes: np.ndarray, dictionary: pa.StringArray) -> tuple[np.ndarra
 def _column(groups: Sequence[np.ndarray | Ragged]) -> pa.Array:
     flat = [group for group in groups if isinstance(group, np.ndarray)]
     if flat:
-        return pa.array(np.concatenate(flat))
+        return pa.array(flat[0] if len(flat) == 1 else np.concatenate(flat))
     ragged = concatenate_ragged([group for group in groups if isinstance(group, Ragged)])
     return pa.ListArray.from_arrays(pa.array(ragged.offsets, pa.int32()), pa.array(ragged.values))
