@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 INSTALLED := $(VENV)/.installed
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .PHONY: env demo test test-slow bench-prepare lint format clean
 
@@ -17,7 +17,8 @@ env: $(INSTALLED)
 # because it would bring the CUDA build of fbgemm over the CPU one (see pyproject.toml).
 $(INSTALLED): pyproject.toml docker/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' \
-		|| { echo "error: Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 2; }
+		|| { echo "error: Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version);" \
+			"name one: make PYTHON=python3.11" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[cpu,dev]'
 	$(VENV)/bin/pip install -q -c docker/constraints.txt --no-deps torchrec

@@ -1,9 +1,12 @@
 """What a person at a terminal sees: progress, results, and one clear line for bad input."""
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from rich.console import Console
@@ -19,16 +22,24 @@ class InputError(Exception):
 def run_entry_point(main: Callable[[list[str]], None]) -> None:
     """Runs a stage's ``main`` on the command line's arguments and exits.
 
-    Exit codes: 0 done, 2 bad input (one line on stderr, no traceback), 130 interrupted.
+    Exit codes: 0 done, 2 bad input (a line on stderr for each fault, no traceback), 130
+    interrupted by Ctrl-C, 143 by SIGTERM. A rank of several dies of SIGTERM at once.
     """
+    if "RANK" not in os.environ:
+        signal.signal(signal.SIGTERM, _interrupt)
     try:
         main(sys.argv[1:])
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as interruption:
+        print("interrupted: what is whole is kept; the same command goes on", file=sys.stderr)
+        sys.exit(128 + (interruption.args[0] if interruption.args else signal.SIGINT))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def spec_arguments(arguments: list[str], usage: str | None) -> tuple[str, list[str]]:

@@ -93,8 +93,9 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """SIGKILLs torchrun and its workers, which are in sessions of their own."""
-    for victim in [process.pid, *_children(process.pid)]:
-        os.kill(victim, signal.SIGKILL)
+    if process.poll() is None:
+        for victim in [process.pid, *_children(process.pid)]:
+            os.kill(victim, signal.SIGKILL)
     process.communicate()
 
 

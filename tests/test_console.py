@@ -64,7 +64,7 @@ class TestEntryPoint:
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
-        assert errors == "interrupted: nothing half-written is left\n"
+        assert errors == "interrupted: what is whole is kept; the same command goes on\n"
 
     def test_a_fault_of_the_program_keeps_its_traceback(self) -> None:
         done = run_stage("broken")

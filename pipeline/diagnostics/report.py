@@ -14,6 +14,7 @@ from statistics import fmean
 from string import Template
 from typing import Any
 
+from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import abundance_bars, set_spectra, spectra
 from pipeline.diagnostics.report_tables import (
@@ -61,8 +62,8 @@ def write_report(
     page = render(metrics, curves, collapse, calibration, spec_toml)
     data = json.dumps([asdict(field) for field in collapse], indent=1) + "\n"
     (directory / REPORT_FILE).parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(directory / COLLAPSE_FILE, data)
-    _write_whole(directory / REPORT_FILE, page)
+    write_whole(directory / COLLAPSE_FILE, data.encode())
+    write_whole(directory / REPORT_FILE, page.encode())
     return directory / REPORT_FILE
 
 
@@ -92,16 +93,6 @@ def render(
         facts=facts(metrics),
         spec=escape(spec_toml),
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes beside ``path`` and renames, so that it is never half there."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _figure(title: str, caption: str, svg: str) -> str:

@@ -174,10 +174,10 @@ def optimizer_note(metrics: Mapping[str, Any]) -> str:
     """Why figures are comparable only under one optimizer, and which it was."""
     optimizer = metrics["embedding_optimizer"]
     return (
-        f"These tables were trained by {escape(str(optimizer['name']))}: "
-        f"{escape(str(optimizer['semantics']))}. Whether an optimizer moves rows that are not in "
-        "the batch changes information abundance by some 20&nbsp;%, so compare runs under the same "
-        "optimizer only."
+        f"These tables were trained by {escape(str(optimizer['name']))}, whose updates are "
+        f"{escape(str(optimizer['semantics']))}: rows that are not in the batch "
+        f"{'move too' if optimizer['semantics'] == 'dense' else 'stay'}. That changes information "
+        "abundance by some 20&nbsp;%, so compare runs under the same updates only."
     )
 
 

@@ -56,12 +56,16 @@ def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
         dist.init_process_group(backend)
     else:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+    world_size = dist.get_world_size()
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
     try:
-        world_size = dist.get_world_size()
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
         yield Runtime(dist.get_rank(), world_size, local, device, reason)
-    finally:
-        dist.destroy_process_group()
+    except BaseException:
+        # Among several ranks the end of the process must not wait for peers in a collective.
+        if world_size == 1:
+            dist.destroy_process_group()
+        raise
+    dist.destroy_process_group()
 
 
 def _quiet_libraries() -> None:
@@ -80,4 +84,9 @@ def _choose_device(choice: str) -> tuple[torch.device, str]:
         reason = "asked for" if choice == "cpu" else "torch finds no CUDA device"
         return torch.device("cpu"), reason
     local_rank = int(os.environ.get("LOCAL_RANK", 0))
+    if local_rank >= torch.cuda.device_count():
+        raise InputError(
+            f"process {local_rank + 1} of this node has no GPU of its own, torch finds "
+            f"{torch.cuda.device_count()}; start fewer processes (-j 1x1), or train.device=cpu"
+        )
     return torch.device("cuda", local_rank), torch.cuda.get_device_name(local_rank)

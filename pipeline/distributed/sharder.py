@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from fbgemm_gpu.split_embedding_configs import EmbOptimType
+from torchrec.distributed.embedding_types import EmbeddingComputeKernel
 from torchrec.distributed.embeddingbag import EmbeddingBagCollectionSharder
 from torchrec.distributed.types import ShardingType
 
@@ -35,6 +36,12 @@ class TableSharder(EmbeddingBagCollectionSharder):
         """The allowed types, the same for every table."""
         return self._types
 
+    def compute_kernels(self, sharding_type: str, compute_device_type: str) -> list[str]:
+        """Replicated tables are dense parameters, all others fused and in the device's memory."""
+        replicated = sharding_type == ShardingType.DATA_PARALLEL.value
+        kernel = EmbeddingComputeKernel.DENSE if replicated else EmbeddingComputeKernel.FUSED
+        return [kernel.value]
+
 
 def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
     """The sharding types that ``sharding.type`` and the embedding optimizer leave open.
@@ -44,8 +51,15 @@ def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
     """
     optimizer, wanted = spec.embedding_optimizer.name, spec.sharding.type
     fused = device.type == "cuda" or optimizer in _FUSED_ON_CPU
+    if wanted == "auto" and not fused:
+        return (ShardingType.DATA_PARALLEL.value,)
+    if wanted != "data_parallel" and spec.embedding_optimizer.weight_decay > 0:
+        raise InputError(
+            f"embedding_optimizer.weight_decay: sharded tables have none under {optimizer!r}; set "
+            "it to 0, or sharding.type = 'data_parallel' with sgd, adagrad or adam"
+        )
     if wanted == "auto":
-        return SHARDED_TYPES if fused else (ShardingType.DATA_PARALLEL.value,)
+        return SHARDED_TYPES
     if wanted == "data_parallel" and optimizer not in _REPLICATED:
         raise InputError(
             f"embedding_optimizer.name = {optimizer!r} needs sharded tables: "
@@ -70,5 +84,4 @@ def _fused_params(optimizer: EmbeddingOptimizerSpec) -> dict[str, Any]:
         "optimizer": _FUSED[optimizer.name],
         "learning_rate": optimizer.learning_rate,
         "eps": optimizer.eps,
-        "weight_decay": optimizer.weight_decay,
     }

@@ -8,13 +8,14 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed._shard.sharded_tensor import ShardedTensor
 from torchrec.distributed.model_parallel import DistributedModelParallel
-from torchrec.distributed.planner import EmbeddingShardingPlanner, Topology
-from torchrec.distributed.planner.stats import NoopEmbeddingStats
-from torchrec.distributed.planner.storage_reservations import FixedPercentageStorageReservation
-from torchrec.distributed.types import EmbeddingModuleShardingPlan, ShardingPlan
+from torchrec.distributed.planner import EmbeddingShardingPlanner
+from torchrec.distributed.planner.types import PlannerError
+from torchrec.distributed.types import ShardingPlan
 
+from pipeline.console import InputError
+from pipeline.distributed.plan import make_planner
 from pipeline.distributed.runtime import Runtime
-from pipeline.distributed.sharder import make_sharder
+from pipeline.distributed.sharder import TableSharder, make_sharder
 from pipeline.model.initialization import TableInitializer
 from pipeline.model.layers import SetBatchNorm
 from pipeline.model.multi_embedding import ClickTask
@@ -23,9 +24,6 @@ from pipeline.spec import Spec
 
 # Where the tables' weights stand in the state of a sharded ClickTask.
 TABLE_KEY = "model.embedding_sets.collection.embedding_bags.{}.weight"
-
-# Of a device's memory, kept from the planner for the dense part, its activations and the batches.
-RESERVED_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -44,17 +42,8 @@ def shard_model(task: ClickTask, spec: Spec, runtime: Runtime) -> ShardedModel:
     same seed; DistributedDataParallel sends rank 0's dense parameters to all.
     """
     sharder = make_sharder(spec, runtime.device)
-    planner = EmbeddingShardingPlanner(
-        topology=Topology(
-            world_size=runtime.world_size,
-            local_world_size=runtime.local_world_size,
-            compute_device=runtime.device.type,
-        ),
-        batch_size=-(-spec.train.batch_size // runtime.world_size),
-        storage_reservation=FixedPercentageStorageReservation(percentage=RESERVED_SHARE),
-        stats=NoopEmbeddingStats(),
-    )
-    plan = planner.collective_plan(task, [sharder], dist.GroupMember.WORLD)
+    planner = make_planner(spec, runtime.world_size, runtime.local_world_size, runtime.device.type)
+    plan = _agreed_plan(planner, task, sharder, runtime)
     tables = task.model.embedding_sets.tables
     for layer in synchronized_layers(task):
         layer.average, layer.ranks = _average_over_ranks, runtime.world_size
@@ -62,6 +51,22 @@ def shard_model(task: ClickTask, spec: Spec, runtime: Runtime) -> ShardedModel:
     initializer = TableInitializer(spec.model, _total_rows(tables), spec.run.seed)
     initialize_tables(module, tables, initializer)
     return ShardedModel(module, plan, tables)
+
+
+def _agreed_plan(
+    planner: EmbeddingShardingPlanner, task: ClickTask, sharder: TableSharder, runtime: Runtime
+) -> ShardingPlan:
+    """Rank 0's plan, on every rank. If it finds none, every rank says so."""
+    found: list[ShardingPlan | str] = [""]
+    if runtime.is_main:
+        try:
+            found = [planner.plan(task, [sharder])]
+        except PlannerError as error:
+            found = [str(error)]
+    dist.broadcast_object_list(found)
+    if isinstance(found[0], str):
+        raise InputError(f"the tables do not fit: {found[0]}")
+    return found[0]
 
 
 def synchronized_layers(module: nn.Module) -> Iterator[SetBatchNorm]:
@@ -115,20 +120,3 @@ def average_batch_statistics(module: nn.Module) -> None:
             for statistic in (layer.running_mean, layer.running_var):
                 dist.all_reduce(statistic)
                 statistic /= dist.get_world_size()
-
-
-def describe_plan(plan: ShardingPlan, tables: tuple[Table, ...]) -> str:
-    """The plan as text, a line a table: rows, columns, sharding type, kernel, ranks."""
-    placed: dict[str, str] = {}
-    for module_plan in plan.plan.values():
-        assert isinstance(module_plan, EmbeddingModuleShardingPlan)
-        for name, parameter in module_plan.items():
-            ranks = ",".join(str(rank) for rank in parameter.ranks or [])
-            placed[name] = f"{parameter.sharding_type:<16} {parameter.compute_kernel:<8} {ranks}"
-    width = max(len(table.name) for table in tables)
-    lines = [f"{'table':<{width}} {'rows':>12} {'columns':>8} {'sharding':<16} {'kernel':<8} ranks"]
-    lines += [
-        f"{table.name:<{width}} {table.rows:>12,} {table.physical_columns:>8} {placed[table.name]}"
-        for table in tables
-    ]
-    return "\n".join(lines) + "\n"

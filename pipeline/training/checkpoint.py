@@ -1,12 +1,14 @@
 """Checkpoints of a sharded model, in torch.distributed.checkpoint's format.
 
 A checkpoint directory holds the ranks' tensors and ``progress.json``. It is written under a name
-that ends in ``.partial`` and renamed when whole, so any directory without that ending is whole.
-The tensors are loaded in place into a model of any sharding and any number of ranks.
+that ends in ``.partial`` and published, that is renamed, when whole; so any directory without that
+ending is whole. The tensors are loaded in place into a model of any sharding and number of ranks.
 """
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import torch.distributed.checkpoint as dcp
 from torch import nn
 
 from pipeline.console import InputError
+from pipeline.data.preparation.publication import replace
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import TABLE_KEY
 from pipeline.model.tables import Table
@@ -56,30 +59,40 @@ def training_state(module: nn.Module, optimizers: Optimizers) -> dict[str, Any]:
     }
 
 
-def save_checkpoint(
+def write_checkpoint(
     directory: Path, state: dict[str, Any], progress: Progress, runtime: Runtime
-) -> None:
-    """Writes a whole checkpoint at ``directory``, in the place of one that is there. Collective."""
+) -> Path:
+    """Writes all of a checkpoint but its name, and returns where it stands. Collective."""
     partial = directory.with_name(directory.name + _PARTIAL)
     if runtime.is_main:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     dist.barrier()
-    dcp.save(state, checkpoint_id=partial)
+    with _interruptible():
+        dcp.save(state, checkpoint_id=partial)
     if runtime.is_main:
         (partial / _PROGRESS_FILE).write_text(json.dumps(asdict(progress)) + "\n")
-        replace_directory(partial, directory)
+    dist.barrier()
+    return partial
+
+
+def publish_checkpoint(directory: Path, runtime: Runtime) -> None:
+    """Gives a written checkpoint its name, in the place of one that is there. Collective."""
+    if runtime.is_main:
+        replace(directory.with_name(directory.name + _PARTIAL), directory)
     dist.barrier()
 
 
-def replace_directory(new: Path, directory: Path) -> None:
-    """Renames ``new`` to ``directory``, whose old content goes when the new one is in place."""
-    old = directory.with_name(directory.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if directory.exists():
-        directory.rename(old)
-    new.rename(directory)
-    shutil.rmtree(old, ignore_errors=True)
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Lets Ctrl-C through, which torch.distributed.checkpoint reports as a failure of its own."""
+    try:
+        yield
+    except dcp.CheckpointException as error:
+        for failure, _ in error.failures.values():
+            if isinstance(failure, KeyboardInterrupt):
+                raise failure from None
+        raise
 
 
 def load_checkpoint(directory: Path, state: dict[str, Any]) -> Progress:
@@ -90,7 +103,8 @@ def load_checkpoint(directory: Path, state: dict[str, Any]) -> Progress:
     """
     try:
         values = json.loads((directory / _PROGRESS_FILE).read_text())
-        dcp.load(state, checkpoint_id=directory)
+        with _interruptible():
+            dcp.load(state, checkpoint_id=directory)
     except (OSError, ValueError, RuntimeError, dcp.CheckpointException) as error:
         reason = str(error).strip().splitlines()[-1]
         raise InputError(f"{directory}: the checkpoint does not load: {reason}") from error
@@ -109,15 +123,16 @@ def whole_checkpoints(checkpoints: Path) -> list[Path]:
 
 def remove_old_checkpoints(checkpoints: Path) -> None:
     """Keeps the last ones, and clears what killed runs left."""
-    for path in whole_checkpoints(checkpoints)[:-KEPT_CHECKPOINTS]:
-        shutil.rmtree(path)
-    for path in checkpoints.glob(f"*{_PARTIAL}"):
-        shutil.rmtree(path)
+    kept = whole_checkpoints(checkpoints)[-KEPT_CHECKPOINTS:]
+    for path in checkpoints.glob("step-*"):
+        if path not in kept:
+            shutil.rmtree(path)
 
 
 def read_table(directory: Path, table: Table) -> torch.Tensor:
     """One table from a checkpoint, (rows, columns) without padding columns. Not collective."""
     key = f"model.{TABLE_KEY.format(table.name)}"
     weight = torch.empty(table.rows, table.physical_columns)
-    dcp.load({key: weight}, checkpoint_id=directory, no_dist=True)
+    with _interruptible():
+        dcp.load({key: weight}, checkpoint_id=directory, no_dist=True)
     return weight[:, : table.columns]

@@ -2,22 +2,28 @@
 
 import datetime
 import json
+from dataclasses import asdict
 from typing import Any
+
+import torch.distributed as dist
 
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
+from pipeline.data.preparation.publication import restore
+from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse, summarise
 from pipeline.diagnostics.report import write_report
 from pipeline.distributed.runtime import Runtime
 from pipeline.metrics.calibration import calibration_curve
+from pipeline.model.multi_embedding import ParameterCount
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 from pipeline.training.checkpoint import load_checkpoint
 from pipeline.training.collapse_probe import probe_collapse
 from pipeline.training.journal import read_journal
 from pipeline.training.prediction import ScoredSplit, score_split
-from pipeline.training.run_directory import RunDirectory, write_whole
-from pipeline.training.setup import Training, build_training, scoring_loader
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.setup import Predictor, build_predictor, scoring_loader
 
 EVALUATED_SPLITS = ("valid", "test")
 CALIBRATION_BINS = 20
@@ -37,51 +43,45 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         raise InputError(
             f"{directory.path}: holds no finished training; run `python -m pipeline.train SPEC`"
         )
-    training = build_training(spec, manifest, runtime)
-    load_checkpoint(directory.best, {"model": training.model.module.state_dict()})
-    scored = {split: _score(split, spec, manifest, runtime, training) for split in EVALUATED_SPLITS}
-    collapse = probe_collapse(directory.best, training.model.tables, runtime)
+    if runtime.is_main:
+        restore(directory.best)
+    dist.barrier()
+    predictor = build_predictor(spec, manifest, runtime)
+    load_checkpoint(directory.best, {"model": predictor.model.module.state_dict()})
+    scored = {
+        split: _score(split, spec, manifest, runtime, predictor) for split in EVALUATED_SPLITS
+    }
+    collapse = probe_collapse(directory.best, predictor.model.tables, runtime)
     if runtime.is_main:
         whole = {split: result for split, result in scored.items() if result is not None}
-        metrics = _metrics(spec, manifest, training, trained, whole, collapse)
+        metrics = _metrics(spec, manifest, predictor, trained, whole, collapse)
         _write(directory, spec, metrics, whole["test"], collapse)
 
 
 def _score(
-    split: str, spec: Spec, manifest: Manifest, runtime: Runtime, training: Training
+    split: str, spec: Spec, manifest: Manifest, runtime: Runtime, predictor: Predictor
 ) -> ScoredSplit | None:
     loader = scoring_loader(spec, manifest, runtime, split)
     task = f"evaluate {split}"
-    return score_split(task, training.model.module, training.pipeline, loader, runtime)
+    return score_split(task, predictor.model.module, predictor.pipeline, loader, runtime)
 
 
 def _metrics(
     spec: Spec,
     manifest: Manifest,
-    training: Training,
+    predictor: Predictor,
     trained: dict[str, Any],
     scored: dict[str, ScoredSplit],
     collapse: list[FieldCollapse],
 ) -> dict[str, Any]:
     """Everything that ``metrics.json`` holds."""
-    groups = spec.model.resolved_groups
     metrics: dict[str, Any] = {
         "run": {
             "name": spec.run_directory.name,
             "seed": spec.run.seed,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
-        "model": {
-            "interaction": " + ".join(group.interaction for group in groups),
-            "sets": sum(group.sets for group in groups),
-            "embedding_dim": max(group.embedding_dim for group in groups),
-            "head": spec.model.head,
-            "tables": spec.model.tables,
-            "parameters": {
-                "embedding": training.parameters.embedding,
-                "dense": training.parameters.dense,
-            },
-        },
+        "model": _model_facts(spec, predictor.parameters),
         "data": {
             "rows": {name: split.rows for name, split in manifest.splits.items()},
             "fields": len(manifest.fields),
@@ -90,7 +90,7 @@ def _metrics(
         },
         "embedding_optimizer": {
             "name": spec.embedding_optimizer.name,
-            "semantics": training.optimizers.semantics,
+            "semantics": trained["embedding_optimizer_semantics"],
         },
         "train": trained,
         "collapse": summarise(collapse),
@@ -101,6 +101,20 @@ def _metrics(
         metrics["oracle"] = oracle
         metrics["share_of_oracle"] = (metrics["test"]["auc"] - 0.5) / (oracle["auc"] - 0.5)
     return metrics
+
+
+def _model_facts(spec: Spec, parameters: ParameterCount) -> dict[str, Any]:
+    """The architecture; a mixture's groups are listed in ``interaction``."""
+    groups = spec.model.resolved_groups
+    mixture = " + ".join(f"{g.interaction} {g.sets} x {g.embedding_dim}" for g in groups)
+    return {
+        "interaction": groups[0].interaction if len(groups) == 1 else mixture,
+        "sets": sum(group.sets for group in groups),
+        "embedding_dim": max(group.embedding_dim for group in groups),
+        "head": spec.model.head,
+        "tables": spec.model.tables,
+        "parameters": asdict(parameters),
+    }
 
 
 def _write(
@@ -119,7 +133,9 @@ def _write(
         calibration_curve(test.labels, test.probabilities, CALIBRATION_BINS),
         to_toml(spec),
     )
-    write_whole(directory.metrics_file, json.dumps(metrics, indent=1) + "\n")
+    write_whole(
+        directory.metrics_file, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode()
+    )
     figures = metrics["test"]
     print(
         f"{directory.path}: test AUC {figures['auc']:.5f}, logloss {figures['logloss']:.5f}, "

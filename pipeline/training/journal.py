@@ -6,20 +6,22 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from pipeline.training.run_directory import RunDirectory, write_whole
+from pipeline.data.whole_files import write_whole
+from pipeline.training.checkpoint import Progress
+from pipeline.training.run_directory import RunDirectory
 
 
 class Journal:
-    """Writes ``metrics.jsonl`` and ``tensorboard/`` of a run, from ``step`` on.
+    """Writes ``metrics.jsonl`` and ``tensorboard/`` of a run, from where it stands on.
 
-    Points after ``step`` come from a run that was killed later than its last checkpoint; they are
-    dropped, since those steps are about to be taken again.
+    Points beyond that come from a run that was killed later than its last checkpoint; they are
+    dropped, since those steps are about to be taken, and those epochs finished, again.
     """
 
-    def __init__(self, directory: RunDirectory, step: int) -> None:
-        _drop_after(directory.journal_file, step)
+    def __init__(self, directory: RunDirectory, progress: Progress) -> None:
+        _drop_beyond(directory.journal_file, progress)
         self._file = directory.journal_file.open("a", encoding="utf-8")
-        self._writer = SummaryWriter(str(directory.tensorboard), purge_step=step + 1)
+        self._writer = SummaryWriter(str(directory.tensorboard), purge_step=progress.step + 1)
 
     def text(self, name: str, content: str) -> None:
         """A preformatted text for TensorBoard's text tab."""
@@ -48,6 +50,11 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1]]
 
 
-def _drop_after(path: Path, step: int) -> None:
-    kept = [point for point in read_journal(path) if point["step"] <= step]
-    write_whole(path, "".join(json.dumps(point) + "\n" for point in kept))
+def _drop_beyond(path: Path, progress: Progress) -> None:
+    kept = [
+        point
+        for point in read_journal(path)
+        if point["step"] <= progress.step
+        and (point["kind"] == "train" or point["epoch"] < progress.epoch)
+    ]
+    write_whole(path, "".join(json.dumps(point) + "\n" for point in kept).encode())

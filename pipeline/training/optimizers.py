@@ -23,8 +23,8 @@ class Optimizers:
         combined: steps both; fused tables have stepped in the backward pass already.
         embedding: the tables' optimizer.
         dense: that of all other parameters.
-        semantics: ``dense`` when every row of every table moves at every step, ``sparse`` when
-            only the rows of the batch do. Information abundance is not comparable between them.
+        semantics: ``dense`` when rows that are not in the batch move too, by momentum or weight
+            decay; ``sparse`` when they stay. Information abundance is not comparable between them.
     """
 
     combined: CombinedOptimizer
@@ -45,7 +45,9 @@ def build_optimizers(module: DistributedModelParallel, spec: Spec) -> Optimizers
         _create_state(embedding)
     _create_state(dense)
     combined = CombinedOptimizer([("embedding", embedding), ("dense", dense)])
-    return Optimizers(combined, embedding, dense, "dense" if replicated else "sparse")
+    tables = spec.embedding_optimizer
+    moves_all = bool(replicated) and (tables.name == "adam" or tables.weight_decay > 0)
+    return Optimizers(combined, embedding, dense, "dense" if moves_all else "sparse")
 
 
 @torch.no_grad()
@@ -83,7 +85,8 @@ def _table_builder(spec: EmbeddingOptimizerSpec) -> Build:
     settings: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
     builders: dict[str, Build] = {
         "adam": lambda tables: torch.optim.Adam(tables, fused=True, eps=spec.eps, **settings),
-        "adagrad": lambda tables: torch.optim.Adagrad(tables, fused=True, eps=spec.eps, **settings),
+        # Not fused: torch 2.11 has no fused Adagrad on CUDA.
+        "adagrad": lambda tables: torch.optim.Adagrad(tables, eps=spec.eps, **settings),
         "sgd": lambda tables: torch.optim.SGD(tables, fused=True, **settings),
     }
     return builders[spec.name]

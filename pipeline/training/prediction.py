@@ -67,10 +67,11 @@ def score_split(
     module.train()
     # The ranks' batches are equally long, so their parts of the split are too.
     local = torch.cat(outcomes, dim=1)
-    parts = [torch.empty_like(local) for _ in range(runtime.world_size)]
-    dist.gather(local, parts if runtime.is_main else None)
     if not runtime.is_main:
+        dist.gather(local)
         return None
+    parts = [torch.empty_like(local) for _ in range(runtime.world_size)]
+    dist.gather(local, parts)
     logits, labels, weights = torch.cat(parts, dim=1).double()
     real = weights > 0
     return ScoredSplit(labels[real].numpy(), torch.sigmoid(logits[real]).numpy())

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest
+from pipeline.data.whole_files import write_whole
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 
@@ -68,8 +69,8 @@ class RunDirectory:
     def begin(self, spec: Spec, manifest: Manifest, plan: str) -> None:
         """Writes the resolved spec, the plan and the record of a training that is under way."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path / "spec.toml", to_toml(spec))
-        write_whole(self.plan_file, plan)
+        write_whole(self.path / "spec.toml", to_toml(spec).encode())
+        write_whole(self.plan_file, plan.encode())
         self._write_record(spec, manifest, complete=False, facts={})
 
     def finish(self, spec: Spec, manifest: Manifest, facts: dict[str, Any]) -> None:
@@ -80,14 +81,7 @@ class RunDirectory:
         self, spec: Spec, manifest: Manifest, complete: bool, facts: dict[str, Any]
     ) -> None:
         record = {"complete": complete, "identity": _identity(spec, manifest), "facts": facts}
-        write_whole(self.record_file, json.dumps(record, indent=1) + "\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a file aside and renames it, so that it is never half there."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+        write_whole(self.record_file, (json.dumps(record, indent=1) + "\n").encode())
 
 
 def _identity(spec: Spec, manifest: Manifest) -> dict[str, Any]:

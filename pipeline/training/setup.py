@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.optim import Optimizer
 from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
 from pipeline.console import InputError
@@ -18,13 +19,19 @@ from pipeline.training.prediction import Pipeline
 
 
 @dataclass(frozen=True)
-class Training:
-    """A model ready to train or to predict on this rank's device."""
+class Predictor:
+    """A sharded model on this rank's device, and the pipeline that feeds it."""
 
     model: ShardedModel
-    optimizers: Optimizers
     pipeline: Pipeline
     parameters: ParameterCount
+
+
+@dataclass(frozen=True)
+class Training(Predictor):
+    """A sharded model with the optimizers that its pipeline steps."""
+
+    optimizers: Optimizers
 
 
 def refuse_dense_fields(directory: Path, manifest: Manifest) -> None:
@@ -37,26 +44,39 @@ def refuse_dense_fields(directory: Path, manifest: Manifest) -> None:
         )
 
 
+def build_predictor(spec: Spec, manifest: Manifest, runtime: Runtime) -> Predictor:
+    """The model at its starting values, sharded, to be filled and to predict. Collective."""
+    model, parameters = _build_model(spec, manifest, runtime)
+    # Not stepped in evaluation; tables that are fused have theirs all the same.
+    pipeline = _pipeline(model, model.module.fused_optimizer, runtime)
+    return Predictor(model, pipeline, parameters)
+
+
 def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training:
-    """The model at its starting values, sharded, with its optimizers and its pipeline. Collective.
+    """The model at its starting values, sharded, with its optimizers. Collective."""
+    model, parameters = _build_model(spec, manifest, runtime)
+    optimizers = build_optimizers(model.module, spec)
+    pipeline = _pipeline(model, optimizers.combined, runtime)
+    return Training(model, pipeline, parameters, optimizers)
 
-    Every rank builds the dense part from the same seed, so that all begin alike.
 
-    Raises:
-        InputError: when the dataset has dense fields.
-    """
+def _build_model(
+    spec: Spec, manifest: Manifest, runtime: Runtime
+) -> tuple[ShardedModel, ParameterCount]:
+    """Every rank builds the dense part from the same seed, so that all begin alike."""
     refuse_dense_fields(spec.dataset_directory, manifest)
     torch.manual_seed(spec.run.seed)
     model = MultiEmbedding(
         manifest.fields, spec.model, spec.train.precision, device=torch.device("meta")
     )
     parameters = model.count_parameters()
-    sharded = shard_model(ClickTask(model), spec, runtime)
-    optimizers = build_optimizers(sharded.module, spec)
-    pipeline: Pipeline = TrainPipelineSparseDist(
-        sharded.module, optimizers.combined, runtime.device, execute_all_batches=True
+    return shard_model(ClickTask(model), spec, runtime), parameters
+
+
+def _pipeline(model: ShardedModel, optimizer: Optimizer, runtime: Runtime) -> Pipeline:
+    return TrainPipelineSparseDist(
+        model.module, optimizer, runtime.device, execute_all_batches=True
     )
-    return Training(sharded, optimizers, pipeline, parameters)
 
 
 def training_loader(spec: Spec, manifest: Manifest, runtime: Runtime) -> Loader:

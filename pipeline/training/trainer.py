@@ -1,6 +1,9 @@
 """The training loop: steps, validation, early stopping, checkpoints."""
 
+import math
 import time
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ import torch.distributed as dist
 
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.manifest import Manifest
+from pipeline.data.preparation.publication import restore
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import average_batch_statistics
 from pipeline.model.multi_embedding import Prediction
@@ -16,11 +20,12 @@ from pipeline.spec import Spec
 from pipeline.training.checkpoint import (
     Progress,
     load_checkpoint,
+    publish_checkpoint,
     remove_old_checkpoints,
-    save_checkpoint,
     step_directory,
     training_state,
     whole_checkpoints,
+    write_checkpoint,
 )
 from pipeline.training.collapse_probe import probe_collapse
 from pipeline.training.early_stopping import EarlyStopping
@@ -51,21 +56,26 @@ class Trainer:
         self._loader = training_loader(spec, manifest, runtime)
         self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
         self._train_rows = manifest.splits["train"].rows
-        self._state = training_state(self._module, training.optimizers)
         self._progress = self._resume()
-        self._journal = Journal(directory, self._progress.step) if runtime.is_main else None
+        self._journal = Journal(directory, self._progress) if runtime.is_main else None
         self._losses = torch.zeros((), device=runtime.device)
         self._logged_step, self._logged_at = self._progress.step, self._progress.seconds
 
     def _resume(self) -> Progress:
         """Fills the model from the last whole checkpoint, if there is one."""
+        if self._runtime.is_main:
+            restore(self._directory.best)
         dist.barrier()
         checkpoints = whole_checkpoints(self._directory.checkpoints)
         if not checkpoints:
             return Progress(stopping=EarlyStopping(self._spec.train.patience))
-        found = load_checkpoint(checkpoints[-1], self._state)
+        found = load_checkpoint(checkpoints[-1], self._state())
         self._say(f"resumes from {checkpoints[-1]}: epoch {found.epoch + 1}, step {found.step:,}")
         return found
+
+    def _state(self) -> dict[str, Any]:
+        """The tensors as they are now; asked for anew, since torchrec flushes its caches then."""
+        return training_state(self._module, self._training.optimizers)
 
     def train(self) -> dict[str, Any]:
         """Runs the epochs that are left and returns the facts of the whole training."""
@@ -100,20 +110,21 @@ class Trainer:
                     outcome = self._training.pipeline.progress(batches)
                 except StopIteration:
                     return
-                at.seconds += time.perf_counter() - started
-                self._after_step(outcome, advance)
+                self._after_step(outcome, advance, started)
 
-    def _after_step(self, outcome: Prediction, advance: Advance) -> None:
-        at = self._progress
+    def _after_step(self, outcome: Prediction, advance: Advance, started: float) -> None:
+        at, settings = self._progress, self._spec.train
         at.step += 1
         at.batch += 1
         self._losses += outcome.loss
-        rows = self._rows_before(at.batch) - self._rows_before(at.batch - 1)
-        note = self._log() if at.step % self._spec.train.log_every == 0 else None
-        advance(rows, note)
-        every = self._spec.train.checkpoint_every
-        if every and at.step % every == 0:
-            self._save_checkpoint()
+        at_log_point = at.step % settings.log_every == 0
+        loss = self._mean_loss() if at_log_point else None
+        # After the loss, whose value waits for what the device has queued.
+        at.seconds += time.perf_counter() - started
+        note = self._log(loss) if loss is not None else None
+        advance(self._rows_before(at.batch) - self._rows_before(at.batch - 1), note)
+        if settings.checkpoint_every and at.step % settings.checkpoint_every == 0:
+            self._save_step()
 
     def _rows_before(self, batch: int) -> int:
         """Rows of an epoch that come before a global batch."""
@@ -123,19 +134,29 @@ class Trainer:
         origin = (self._spec.run.seed, self._progress.step, self._runtime.rank)
         return int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0])
 
-    def _log(self) -> str:
-        """One log point, the mean since the one before. Collective."""
+    def _mean_loss(self) -> float:
+        """The mean over ranks and the steps since the last log point. Collective.
+
+        Raises:
+            InputError: it is not finite.
+        """
+        total = self._losses.clone()
+        dist.all_reduce(total)
+        steps = max(self._progress.step - self._logged_step, 1)
+        loss = total.item() / self._runtime.world_size / steps
+        if not math.isfinite(loss):
+            raise InputError(
+                f"{self._directory.path}: the loss is {loss} by step {self._progress.step}; the "
+                "checkpoints before it are kept. Lower the learning rates, in another run.directory"
+            )
+        return loss
+
+    def _log(self, loss: float) -> str:
+        """One log point. The speed is that of the steps since the one before."""
         at = self._progress
         steps, seconds = at.step - self._logged_step, at.seconds - self._logged_at
-        dist.all_reduce(self._losses)
-        loss = self._losses.item() / self._runtime.world_size / steps
         self._losses.zero_()
         self._logged_step, self._logged_at = at.step, at.seconds
-        if not torch.isfinite(torch.tensor(loss)):
-            raise InputError(
-                f"{self._directory.path}: the loss is {loss} by step {at.step}; "
-                "lower the learning rates. Checkpoints before it are kept"
-            )
         speed = steps * self._train_rows / self._loader.batches_per_epoch / seconds
         if self._journal is not None:
             values = {
@@ -148,32 +169,33 @@ class Trainer:
         return f"loss {loss:.4f}, {speed:,.0f} samples/s"
 
     def _finish_epoch(self) -> None:
-        """Validates, keeps the best, saves, and measures collapse.
+        """Validates, measures collapse, keeps the best, and saves.
 
-        The best is saved before the checkpoint that remembers it: after a kill in between, the
-        epoch is validated and the best saved again.
+        The best model and the journal's points are written before the checkpoint that remembers
+        the epoch is published: after a kill in between, the epoch is finished again.
         """
         at = self._progress
+        self._mean_loss()
         average_batch_statistics(self._module)
         scores = self._validate()
         is_best = at.stopping.update(at.epoch, scores["auc"])
         at.epoch, at.batch = at.epoch + 1, 0
         if is_best:
-            best = {"model": self._state["model"]}
-            save_checkpoint(self._directory.best, best, at, self._runtime)
-        collapse = probe_collapse(
-            self._save_checkpoint(), self._training.model.tables, self._runtime
-        )
+            best = {"model": self._state()["model"]}
+            write_checkpoint(self._directory.best, best, at, self._runtime)
+            publish_checkpoint(self._directory.best, self._runtime)
+        written = write_checkpoint(self._step_directory(), self._state(), at, self._runtime)
+        collapse = probe_collapse(written, self._training.model.tables, self._runtime)
         abundance = {field.name: field.together.information_abundance for field in collapse}
-        mean_abundance = sum(abundance.values()) / len(abundance)
+        point = {**scores, "information_abundance": fmean(abundance.values())}
         if self._journal is not None:
-            point = {**scores, "information_abundance": mean_abundance}
             self._journal.write("valid", at.step, at.epoch - 1, point)
             self._journal.write("valid_information_abundance", at.step, at.epoch - 1, abundance)
+        self._publish_step()
         self._say(
             f"epoch {at.epoch}: validation AUC {scores['auc']:.5f}"
             f"{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
-            f"information abundance {mean_abundance:.2f}"
+            f"information abundance {point['information_abundance']:.2f}"
         )
 
     def _validate(self) -> dict[str, float]:
@@ -185,14 +207,20 @@ class Trainer:
         dist.broadcast_object_list(shared)
         return shared[0]
 
-    def _save_checkpoint(self) -> Any:
-        checkpoints = self._directory.checkpoints
-        target = step_directory(checkpoints, self._progress.step)
+    def _save_step(self) -> None:
+        """A checkpoint within an epoch. Collective."""
+        self._mean_loss()
         average_batch_statistics(self._module)
-        save_checkpoint(target, self._state, self._progress, self._runtime)
+        write_checkpoint(self._step_directory(), self._state(), self._progress, self._runtime)
+        self._publish_step()
+
+    def _step_directory(self) -> Path:
+        return step_directory(self._directory.checkpoints, self._progress.step)
+
+    def _publish_step(self) -> None:
+        publish_checkpoint(self._step_directory(), self._runtime)
         if self._runtime.is_main:
-            remove_old_checkpoints(checkpoints)
-        return target
+            remove_old_checkpoints(self._directory.checkpoints)
 
     def _say(self, line: str) -> None:
         if self._runtime.is_main:

@@ -1,8 +1,9 @@
 """Trains what a spec describes, into its run directory."""
 
+from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
+from pipeline.distributed.plan import describe_plan
 from pipeline.distributed.runtime import Runtime
-from pipeline.distributed.sharding import describe_plan
 from pipeline.spec import Spec
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training
@@ -16,6 +17,7 @@ def train(spec: Spec, runtime: Runtime) -> None:
         InputError: the dataset is not whole, or the optimizer does not fit sharding and device.
     """
     manifest = read_manifest(spec.dataset_directory)
+    _check_splits(spec, manifest)
     directory = RunDirectory(spec.run_directory)
     training = build_training(spec, manifest, runtime)
     if runtime.is_main:
@@ -33,6 +35,16 @@ def train(spec: Spec, runtime: Runtime) -> None:
             f"{directory.path}: trained {facts['epochs']} epochs at "
             f"{facts['samples_per_second']:,.0f} samples/s, best is epoch {facts['best_epoch']}"
         )
+
+
+def _check_splits(spec: Spec, manifest: Manifest) -> None:
+    """Refuses splits on which AUC is undefined, before any time is spent."""
+    for name, split in manifest.splits.items():
+        if not 0 < split.positives < split.rows:
+            raise InputError(
+                f"{spec.dataset_directory}: the {name} split has {split.positives:,} positives "
+                f"among {split.rows:,} rows, so it has no AUC; prepare another split"
+            )
 
 
 def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Training) -> str:

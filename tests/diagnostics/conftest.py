@@ -88,7 +88,7 @@ _METRICS: dict[str, Any] = {
     },
     "oracle": {"auc": 0.8, "logloss": 0.45},
     "share_of_oracle": 0.8327,
-    "embedding_optimizer": {"name": "adam", "semantics": "dense, every row moves at every step"},
+    "embedding_optimizer": {"name": "adam", "semantics": "dense"},
 }
 
 

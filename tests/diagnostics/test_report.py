@@ -218,7 +218,7 @@ def test_a_report_that_is_interrupted_leaves_the_former_one(
     def interrupted(self: Path, target: Path) -> Path:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report.Path, "replace", interrupted)
+    monkeypatch.setattr(report.Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_report(tmp_path, metrics, [], single_collapse, calibration, "[new]")
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pipeline.training.checkpoint import Progress
+from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal, read_journal
 from pipeline.training.run_directory import RunDirectory
 
@@ -14,8 +16,12 @@ def directory(tmp_path: Path) -> RunDirectory:
     return RunDirectory(tmp_path)
 
 
+def at(step: int, epoch: int = 0) -> Progress:
+    return Progress(EarlyStopping(patience=1), step=step, epoch=epoch)
+
+
 def write_steps(directory: RunDirectory, steps: range) -> None:
-    journal = Journal(directory, steps.start - 1)
+    journal = Journal(directory, at(steps.start - 1))
     for step in steps:
         journal.write("train", step, 0, {"loss": step / 10})
     journal.close()
@@ -31,6 +37,14 @@ def test_steps_taken_again_replace_those_after_the_checkpoint(directory: RunDire
     write_steps(directory, range(1, 6))
     write_steps(directory, range(4, 8))
     assert [point["step"] for point in read_journal(directory.journal_file)] == list(range(1, 8))
+
+
+def test_an_epoch_that_is_finished_again_is_validated_once(directory: RunDirectory) -> None:
+    for auc in (0.6, 0.7):
+        journal = Journal(directory, at(step=10, epoch=0))
+        journal.write("valid", 10, 0, {"auc": auc})
+        journal.close()
+    assert [point["auc"] for point in read_journal(directory.journal_file)] == [0.7]
 
 
 def test_a_line_that_a_kill_cut_short_is_left_out(directory: RunDirectory) -> None:

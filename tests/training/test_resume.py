@@ -1,5 +1,6 @@
 """A training that is killed and started again ends as one that was left alone."""
 
+import subprocess
 import time
 
 import pytest
@@ -24,15 +25,16 @@ DEMANDING = {
 }
 
 
-def wait_for_step(spec: Spec, step: int) -> None:
+def wait_for_step(spec: Spec, step: int, process: subprocess.Popen[str]) -> None:
     """Returns when the run's journal has reached a step."""
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         points = read_journal(RunDirectory(spec.run_directory).journal_file)
         if points and points[-1]["step"] >= step:
             return
         time.sleep(0.01)
-    raise TimeoutError(f"no step {step} within two minutes")
+    kill(process)
+    raise TimeoutError(f"no step {step} within two minutes, or the training ended before")
 
 
 @pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
@@ -45,7 +47,7 @@ def test_sigkill_and_restart_give_the_weights_of_an_unbroken_run(
     finish(start_torchrun("pipeline.train", unbroken, processes=2))
     for step in (6, 20):
         process = start_torchrun("pipeline.train", killed, processes=2)
-        wait_for_step(killed, step)
+        wait_for_step(killed, step, process)
         kill(process)
     finish(start_torchrun("pipeline.train", killed, processes=2))
     expected, found = last_state(unbroken), last_state(killed)
@@ -57,7 +59,7 @@ def test_sigkill_and_restart_give_the_weights_of_an_unbroken_run(
 def test_the_journal_of_a_resumed_run_has_every_step_once(make_spec: SpecMaker) -> None:
     spec = make_spec(**DEMANDING)
     process = start_torchrun("pipeline.train", spec, processes=1)
-    wait_for_step(spec, 7)
+    wait_for_step(spec, 7, process)
     kill(process)
     train_here(spec)
     points = read_journal(RunDirectory(spec.run_directory).journal_file)

@@ -5,7 +5,7 @@ from small_trainings import SpecMaker
 
 from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
-from pipeline.training.run_directory import RunDirectory, write_whole
+from pipeline.training.run_directory import RunDirectory
 
 
 def begun(make_spec: SpecMaker) -> RunDirectory:
@@ -53,11 +53,3 @@ def test_what_does_not_shape_the_weights_may_change(
 ) -> None:
     directory, other = begun(make_spec), make_spec(**sections)
     assert directory.completed(other, read_manifest(other.dataset_directory)) is None
-
-
-def test_a_failed_write_leaves_the_old_file(make_spec: SpecMaker) -> None:
-    directory = begun(make_spec)
-    before = directory.record_file.read_text()
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(directory.record_file, "\ud800")
-    assert directory.record_file.read_text() == before

@@ -1,0 +1,89 @@
+"""What a training refuses, and what a run directory is left with when it ends badly."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from small_trainings import SpecMaker, train_here
+
+from pipeline.console import InputError
+from pipeline.data.manifest import read_manifest
+from pipeline.distributed.runtime import start_runtime
+from pipeline.training import trainer as trainer_module
+from pipeline.training.checkpoint import whole_checkpoints
+from pipeline.training.evaluation import evaluate
+from pipeline.training.journal import read_journal
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.setup import build_training
+from pipeline.training.training import train
+
+
+def test_a_split_of_one_class_is_refused_before_training(
+    make_spec: SpecMaker, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, manifest = make_spec(), read_manifest(tiny_dataset)
+    valid = dataclasses.replace(manifest.splits["valid"], positives=0)
+    one_class = dataclasses.replace(manifest, splits={**manifest.splits, "valid": valid})
+    monkeypatch.setattr("pipeline.training.training.read_manifest", lambda _: one_class)
+    with start_runtime("cpu") as runtime, pytest.raises(InputError, match="valid split has 0 posi"):
+        train(spec, runtime)
+    assert not spec.run_directory.exists()
+
+
+def test_a_loss_that_is_not_finite_is_never_saved(make_spec: SpecMaker) -> None:
+    spec = make_spec(
+        dense_optimizer={"name": "sgd", "learning_rate": 1e30},
+        train={"checkpoint_every": 1, "log_every": 1000},
+    )
+    with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
+        train_here(spec)
+    directory = RunDirectory(spec.run_directory)
+    assert len(whole_checkpoints(directory.checkpoints)) < 3
+    assert not directory.best.exists()
+
+
+def test_an_epoch_whose_checkpoint_was_not_published_is_finished_again(
+    make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbroken, broken = make_spec("unbroken"), make_spec("broken")
+    train_here(unbroken)
+    monkeypatch.setattr(trainer_module.Trainer, "_publish_step", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_here(broken)
+    monkeypatch.undo()
+    train_here(broken)
+    points = [read_journal(RunDirectory(s.run_directory).journal_file) for s in (unbroken, broken)]
+    valid = [[point for point in run if point["kind"] == "valid"] for run in points]
+    assert valid[0] == valid[1]
+
+
+def _interrupt(trainer: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_best_model_that_was_being_replaced_is_put_back(make_spec: SpecMaker) -> None:
+    spec = make_spec(train={"epochs": 1})
+    train_here(spec)
+    best = RunDirectory(spec.run_directory).best
+    best.rename(best.with_name("best.replaced"))
+    with start_runtime("cpu") as runtime:
+        evaluate(spec, runtime)
+    assert best.is_dir()
+    assert not best.with_name("best.replaced").exists()
+
+
+def test_the_recorded_semantics_are_those_of_the_training(make_spec: SpecMaker) -> None:
+    train_here(make_spec(train={"epochs": 1}))
+    replicated = make_spec(train={"epochs": 1}, sharding={"type": "data_parallel"})
+    with start_runtime("cpu") as runtime:
+        evaluate(replicated, runtime)
+    text = RunDirectory(replicated.run_directory).metrics_file.read_text()
+    assert '"semantics": "sparse"' in text
+
+
+def test_tables_that_do_not_fit_are_refused_in_one_line(make_spec: SpecMaker) -> None:
+    spec = make_spec()
+    manifest = read_manifest(spec.dataset_directory)
+    huge = tuple(dataclasses.replace(field, cardinality=10**11) for field in manifest.fields)
+    with start_runtime("cpu") as runtime, pytest.raises(InputError, match="the tables do not fit"):
+        build_training(spec, dataclasses.replace(manifest, fields=huge), runtime)
