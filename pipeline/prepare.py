@@ -101,7 +101,11 @@ def _summary(spec: Spec, manifest: Manifest) -> str:
     detail = ", ".join(f"{count} {kind}" for count, kind in zip(counts, kinds, strict=True))
     lines.append(f"  {'fields':<12}{len(manifest.fields):>13,} ({detail})")
     vocabulary = sum(field.cardinality for field in manifest.fields)
-    lines.append(f"  {'vocabulary':<12}{vocabulary:>13,} ids, learnt on {manifest.vocabulary}")
+    frozen = f"those of {spec.data.vocabulary_from}"
+    learnt = frozen if manifest.vocabulary == "frozen" else f"learnt on {manifest.vocabulary}"
+    lines.append(f"  {'vocabulary':<12}{vocabulary:>13,} ids, {learnt}")
+    if manifest.dense:
+        lines.append(f"  {'dense':<12}{len(manifest.dense):>13,} fields")
     lines.append(f"  {'skipped':<12}{sum(manifest.rows_skipped.values()):>13,} rows")
     lines += [f"  {'':<12}{count:>13,} {why}" for why, count in manifest.rows_skipped.items()]
     if "test" in manifest.oracle:

@@ -205,6 +205,8 @@ class DataSpec(Section):
     def _check_source(self) -> Self:
         if len(self.locations) > 1 and (self.splits or self.generator):
             raise ValueError("data.source is one path where data.splits or data.generator is given")
+        if self.vocabulary_from and self.vocabulary_from == self.directory:
+            raise ValueError("data.vocabulary_from is another dataset than data.directory")
         if self.split and (self.splits or self.generator):
             raise ValueError("data.split cannot be given along with data.splits or data.generator")
         return self

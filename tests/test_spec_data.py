@@ -70,6 +70,10 @@ def test_values_out_of_range(key: str, value: Any) -> None:
     ("keys", "message"),
     [
         (
+            {"directory": "d", "vocabulary_from": "d"},
+            "data.vocabulary_from is another dataset than data.directory",
+        ),
+        (
             {"splits": {"train": "a", "valid": "b", "test": "c"}},
             "data.split cannot be given along with data.splits or data.generator",
         ),
@@ -79,7 +83,7 @@ def test_values_out_of_range(key: str, value: Any) -> None:
         ),
     ],
 )
-def test_splits_that_exclude_each_other(keys: dict[str, Any], message: str) -> None:
+def test_settings_that_exclude_each_other(keys: dict[str, Any], message: str) -> None:
     values = {"format": "csv", "source": "a", "fields": [{"name": "f"}]}
     with pytest.raises(ValidationError) as caught:
         DataSpec.model_validate({**values, "split": {"by": "time", "column": "t"}, **keys})
