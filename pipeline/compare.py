@@ -32,6 +32,7 @@ ROWS = (
     ("Embedding sets", "model.sets", "{:,}"),
     ("Dimensions of a set", "model.embedding_dim", "{:,}"),
     ("Embedding optimizer", "embedding_optimizer.name", "{}"),
+    ("Embedding updates", "embedding_optimizer.semantics", "{}"),
     ("Embedding parameters", "model.parameters.embedding", "{:,}"),
     ("Dense parameters", "model.parameters.dense", "{:,}"),
     ("Test AUC", "test.auc", "{:.4f}"),

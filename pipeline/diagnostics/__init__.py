@@ -1,5 +1,5 @@
 """Whether embeddings have collapsed: spectra, information abundance, diversity, and the report.
 
-``spectrum`` and ``collapse`` measure and are cheap to import; ``report`` and ``plots`` bring
-matplotlib and are imported only where a report is written.
+``spectrum`` and ``collapse`` measure and are cheap to import; ``report`` brings matplotlib and is
+imported only where a report is written.
 """
