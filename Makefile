@@ -1,7 +1,7 @@
 # make demo    environment, then prepare, train, evaluate and compare on the embedded data
 # make test    environment, then every test that needs no GPU and no cluster
 # make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
-# make bench-loader    the loader's speed against training's
+# make bench-loader [ROWS=100000]                the loader beside training
 # make lint    formatting, lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -9,7 +9,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: env demo test test-slow bench-prepare lint format clean
+.PHONY: env demo test test-slow bench-prepare bench-loader lint format clean
 
 env: $(INSTALLED)
 
@@ -49,6 +49,9 @@ bench-prepare: $(INSTALLED)
 	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[bench]'
 	python tests/benchmarks/bench_prepare.py --rows $(ROWS) --rounds $(ROUNDS)
 
+bench-loader: $(INSTALLED)
+	python tests/benchmarks/bench_loader.py --rows $(ROWS)
+
 lint: $(INSTALLED)
 	ruff format --check .
 	ruff check .
@@ -57,11 +60,6 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	ruff format .
 	ruff check --fix .
-
-# A slow machine may want fewer rows: make bench-loader ROWS=100000
-.PHONY: bench-loader
-bench-loader: $(INSTALLED)
-	python tests/benchmarks/bench_loader.py $(if $(ROWS),--rows $(ROWS))
 
 clean:
 	rm -rf $(VENV) build *.egg-info

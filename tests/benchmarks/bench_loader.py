@@ -1,7 +1,7 @@
 """Compares the loader alone with training, in one run on the 39 fields of generated Criteo data.
 
-    make bench-loader                     200,000 rows
-    make bench-loader ROWS=1000000
+    make bench-loader                     500,000 rows
+    make bench-loader ROWS=100000
 
 The model is DCNv2 with four embedding sets of 10, in the paper's setting. The loader reads, checks
 and decodes every part in its first epoch; later epochs of a split that fits in one window only
@@ -29,7 +29,7 @@ GOAL = 10
 def main() -> None:
     """Prepares the data, measures both and prints a table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--batches", type=int, default=20, help="trained, after two to warm up")
     parser.add_argument("--folder", type=Path, default=Path("runs/bench-loader"))
     arguments = parser.parse_args()
