@@ -52,7 +52,9 @@ def main() -> None:
     results: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.only}
     for _ in range(arguments.rounds):
         for name in arguments.only:
-            results[name].append(_measured(name, few if name == SLOW else source))
+            measured = _measured(name, few if name == SLOW else source)
+            print(f"{name}: {measured['wall']:.1f} s", file=sys.stderr, flush=True)
+            results[name].append(measured)
     _show(arguments.rows, results)
 
 
