@@ -30,6 +30,9 @@ def metrics_of(spec: Spec) -> dict[str, Any]:
         ("adagrad", "table_wise", "synchronized_batch"),
         ("sgd", "row_wise", "layer"),
         ("adam", "data_parallel", "synchronized_batch"),
+        pytest.param("adagrad", "column_wise", "layer", marks=pytest.mark.slow),
+        pytest.param("adagrad", "table_row_wise", "layer", marks=pytest.mark.slow),
+        pytest.param("sgd", "auto", "none", marks=pytest.mark.slow),
     ],
 )
 def test_two_processes_learn_what_one_learns(
@@ -41,9 +44,8 @@ def test_two_processes_learn_what_one_learns(
         "sharding": {"type": sharding},
     }
     one, two = make_spec("one", **sections), make_spec("two", **sections)
-    under_torchrun = start_torchrun("pipeline.train", two, processes=2)
+    finish(start_torchrun("pipeline.train", two, processes=2))
     train_here(one)
-    finish(under_torchrun)
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
     assert metrics_of(two) == pytest.approx(metrics_of(one), abs=1e-6)
 
