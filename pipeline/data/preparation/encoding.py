@@ -26,7 +26,7 @@ from pipeline.spec_data import FieldSpec
 
 # Chunks whose values are looked up together. Arrow makes a vocabulary's hash table anew at every
 # call, and each chunk is an open file.
-_CHUNKS_TOGETHER = 32
+_CHUNKS_TOGETHER = 8
 
 
 @dataclass(frozen=True)

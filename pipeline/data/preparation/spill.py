@@ -26,8 +26,8 @@ from pipeline.data.whole_files import write_whole
 from pipeline.spec import PrepareSpec
 from pipeline.spec_data import FieldSpec
 
-# Distinct values that wait to be merged, a field: about 5 MB of short texts.
-PENDING_VALUES = 1 << 18
+# Distinct values that wait to be merged, a field: about 3 MB of short texts.
+PENDING_VALUES = 1 << 17
 _FACTS = b"facts"
 _CHECKSUM = struct.Struct("<I")
 
@@ -192,8 +192,9 @@ class Tally:
                 self._limits[index] = max(PENDING_VALUES, len(merged.counts))
 
     def merged(self, index: int) -> Counts:
-        """All counts of a field."""
-        return merge_counts(self._pending[index])
+        """All counts of a field. They are given away: memory is for the second pass then."""
+        pending, self._pending[index] = self._pending[index], []
+        return merge_counts(pending)
 
 
 def _splits(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> np.ndarray:
