@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.generator.generate import generate
-from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
 from pipeline.spec_data import GeneratorSpec
 
@@ -39,8 +38,8 @@ def files_of(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
-def is_killed(spec: Spec, after_s: float) -> bool:
-    """Starts a preparation and kills it; whether it was still at work."""
+def start(spec: Spec) -> subprocess.Popen[bytes]:
+    """Starts a preparation and returns when it begins to work."""
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, spec.model_dump_json()],
         stdout=subprocess.PIPE,
@@ -48,6 +47,12 @@ def is_killed(spec: Spec, after_s: float) -> bool:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def is_killed(spec: Spec, after_s: float) -> bool:
+    """Starts a preparation and kills it; whether it was still at work."""
+    process = start(spec)
     time.sleep(after_s)
     process.kill()
     return process.wait() != 0
@@ -63,8 +68,8 @@ def test_fifty_kills(spec: Spec) -> None:
 
 
 def check_kills(spec: Spec, wanted: int) -> None:
-    begun = time.monotonic()
-    build(spec, {}, BLOCK_BYTES)
+    process, begun = start(spec), time.monotonic()
+    assert process.wait() == 0
     seconds = time.monotonic() - begun
     directory = spec.dataset_directory
     expected = files_of(directory)
@@ -72,8 +77,8 @@ def check_kills(spec: Spec, wanted: int) -> None:
     kills = 0
     while kills < wanted:
         shutil.rmtree(directory, ignore_errors=True)
-        # Short ones, so that most datasets take several starts.
-        while is_killed(spec, rng.uniform(0, 0.6 * seconds)):
+        # Up to a little more than a whole preparation takes, so that some are not killed.
+        while is_killed(spec, rng.uniform(0, 1.2 * seconds)):
             kills += 1
             assert not directory.exists() or files_of(directory) == expected
         assert files_of(directory) == expected
