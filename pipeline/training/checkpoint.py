@@ -19,7 +19,7 @@ import torch.distributed.checkpoint as dcp
 from torch import nn
 
 from pipeline.console import InputError
-from pipeline.data.preparation.publication import replace
+from pipeline.data.whole_directories import replace
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import TABLE_KEY
 from pipeline.model.tables import Table

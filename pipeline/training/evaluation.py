@@ -9,7 +9,7 @@ import torch.distributed as dist
 
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
-from pipeline.data.preparation.publication import restore
+from pipeline.data.whole_directories import restore
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse, summarise
 from pipeline.diagnostics.report import write_report

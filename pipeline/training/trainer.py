@@ -12,7 +12,7 @@ import torch.distributed as dist
 
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.manifest import Manifest
-from pipeline.data.preparation.publication import restore
+from pipeline.data.whole_directories import restore
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import average_batch_statistics
 from pipeline.model.multi_embedding import Prediction

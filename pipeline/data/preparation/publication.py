@@ -1,6 +1,5 @@
-"""Makes a directory whole or not at all: puts one that was built aside into place by renaming."""
+"""Which directories a dataset may take the place of."""
 
-import shutil
 from pathlib import Path
 
 from pipeline.console import InputError
@@ -18,27 +17,3 @@ def check_replaceable(directory: Path) -> None:
             f"{directory}: not empty and no dataset ({MANIFEST_FILE} is missing), so it is left "
             "alone; set data.directory to another path"
         )
-
-
-def replaced(directory: Path) -> Path:
-    """Where the dataset at ``directory`` stands for the moment in which another takes its place."""
-    return directory.with_name(directory.name + ".replaced")
-
-
-def restore(directory: Path) -> None:
-    """Puts a dataset back that a run killed between its two renames had moved aside."""
-    aside = replaced(directory)
-    if aside.exists():
-        if directory.exists():
-            shutil.rmtree(aside)
-        else:
-            aside.rename(directory)
-
-
-def replace(new: Path, directory: Path) -> None:
-    """Puts the directory ``new`` at ``directory``, in place of what stands there."""
-    aside = replaced(directory)
-    if directory.exists():
-        directory.rename(aside)
-    new.rename(directory)
-    shutil.rmtree(aside, ignore_errors=True)

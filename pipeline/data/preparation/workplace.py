@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.console import InputError
-from pipeline.data.preparation.publication import check_replaceable, replace, replaced, restore
+from pipeline.data.preparation.publication import check_replaceable
+from pipeline.data.whole_directories import replace, replaced, restore
 from pipeline.data.whole_files import (
     DiskFullError,
     remove_unfinished,

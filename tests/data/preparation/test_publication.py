@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.console import InputError
-from pipeline.data.preparation.publication import check_replaceable, replace, restore
+from pipeline.data.preparation.publication import check_replaceable
+from pipeline.data.whole_directories import replace, restore
 
 
 def dataset(directory: Path, text: str) -> Path:
