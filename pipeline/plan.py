@@ -45,12 +45,18 @@ def _plan(spec: Spec, manifest: Manifest, world_size: int, node_size: int, devic
 
     from pipeline.distributed.plan import bytes_by_rank, describe_plan, make_planner
     from pipeline.distributed.sharder import make_sharder
-    from pipeline.model.multi_embedding import ClickTask, MultiEmbedding
+    from pipeline.model.click_task import ClickTask
+    from pipeline.model.multi_embedding import MultiEmbedding
 
-    model = MultiEmbedding(manifest.fields, spec.model, device=torch.device("meta"))
+    model = MultiEmbedding(
+        manifest.fields,
+        spec.model,
+        device=torch.device("meta"),
+        dense_fields=[field.name for field in manifest.dense],
+    )
     tables = model.embedding_sets.tables
     planner = make_planner(spec, world_size, node_size, device)
-    plan = planner.plan(ClickTask(model), [make_sharder(spec, torch.device(device))])
+    plan = planner.plan(ClickTask(model, spec.model), [make_sharder(spec, torch.device(device))])
     held = bytes_by_rank(plan, tables, spec.embedding_optimizer.name, world_size)
     ranks = [f"rank {rank}: {count / 2**20:,.1f} MiB" for rank, count in enumerate(held)]
     heading = f"tables with {spec.embedding_optimizer.name}'s state, {sum(held) / 2**20:,.1f} MiB:"

@@ -1,7 +1,8 @@
 """The experiment spec: every setting, typed and validated, and the only place with defaults.
 
 Paths may hold ``${NAME:-default}``, filled from the environment, and are relative to the working
-directory. ``spec_data.py`` beside it is the data section; ``spec_file.py`` reads a spec from TOML.
+directory. ``spec_data.py`` and ``spec_model.py`` beside it are its largest sections;
+``spec_file.py`` reads a spec from TOML.
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import (
 )
 
 from pipeline.spec_data import DataSpec
+from pipeline.spec_model import ModelSpec
 from pipeline.spec_section import GivenPath, Lax, Section
 
 
@@ -57,67 +59,6 @@ class PrepareSpec(Section):
         if (self.engine == "dask") != bool(self.scheduler):
             raise ValueError("scheduler and engine = 'dask' need each other")
         return self
-
-
-class GroupSpec(Section):
-    """Embedding sets that share an interaction and a size."""
-
-    interaction: Literal["dnn", "dcnv2"]
-    sets: PositiveInt
-    embedding_dim: PositiveInt
-
-
-class DCNv2Spec(Section):
-    """DCNv2's cross network."""
-
-    layers: PositiveInt = 4
-
-
-class ModelSpec(Section):
-    """The multi-embedding model; single-embedding is ``sets = 1``.
-
-    Attributes:
-        interaction, sets, embedding_dim: the short form of one group.
-        groups: the long form, for a mixture of interactions or sizes.
-        head: ``mean`` over the sets (the paper), or a softmax ``gate`` (mixture of experts).
-        tables: ``packed`` keeps the sets of a field side by side in one table, ``separate`` one
-            table a set. The same mathematics under element-wise optimizers.
-        initialization: ``xavier_total`` is the paper's: Xavier uniform over the rows of all
-            fields together; ``xavier_field`` over each field's own; ``uniform`` and ``normal``
-            have the scale ``initialization_scale``.
-        normalization: of hidden blocks. ``batch`` uses a rank's own statistics, so it depends on
-            how a batch is split; ``synchronized_batch`` those of the global batch; ``layer`` and
-            ``none`` do not depend on the batch.
-        hidden_dim: the width of a projection and of a tower's block.
-    """
-
-    interaction: Literal["dnn", "dcnv2"] = "dcnv2"
-    sets: PositiveInt = 4
-    embedding_dim: PositiveInt = 10
-    groups: Annotated[tuple[GroupSpec, ...], Lax] = ()
-    head: Literal["mean", "gate"] = "mean"
-    tables: Literal["packed", "separate"] = "packed"
-    initialization: Literal["xavier_total", "xavier_field", "uniform", "normal"] = "xavier_total"
-    initialization_scale: PositiveFloat = 0.01
-    normalization: Literal["batch", "synchronized_batch", "layer", "none"] = "batch"
-    hidden_dim: PositiveInt = 400
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    dcnv2: DCNv2Spec = DCNv2Spec()
-
-    @model_validator(mode="after")
-    def _check_groups(self) -> Self:
-        short = {"interaction", "sets", "embedding_dim"} & self.model_fields_set
-        if self.groups and short:
-            raise ValueError(f"groups and {', '.join(sorted(short))} exclude each other")
-        return self
-
-    @property
-    def resolved_groups(self) -> tuple[GroupSpec, ...]:
-        """The groups, from the long form or the short one."""
-        short = GroupSpec(
-            interaction=self.interaction, sets=self.sets, embedding_dim=self.embedding_dim
-        )
-        return self.groups or (short,)
 
 
 class EmbeddingOptimizerSpec(Section):

@@ -15,8 +15,10 @@ ENTRY_POINT = "entry point"
 # From the bottom up. A layer imports itself and those before it.
 LAYERS = (
     "console",
+    "registry",
     "spec_section",
     "spec_data",
+    "spec_model",
     "spec",
     "spec_file",
     "data",

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.spec import GroupSpec, ModelSpec, Spec
+from pipeline.spec import Spec
+from pipeline.spec_model import GroupSpec, ModelSpec
 from pipeline.spec_data import DataSpec, FieldSpec
 
 MINIMAL: dict[str, Any] = {

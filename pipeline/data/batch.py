@@ -13,7 +13,7 @@ class Batch(Pipelineable):
 
     Attributes:
         features: ids of every field, (F, B) bags.
-        labels: (B,) float32, 0 or 1.
+        labels: (T, B) float32, 0 or 1, by task.
         weights: (B,) float32. 0 marks a padding row, which keeps the ranks' batches equally long.
             The other weights are scaled so that the ranks' means of weight x loss average to the
             mean loss over the global batch's real rows.

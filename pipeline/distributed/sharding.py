@@ -16,9 +16,9 @@ from pipeline.console import InputError
 from pipeline.distributed.plan import make_planner
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharder import TableSharder, make_sharder
+from pipeline.model.click_task import ClickTask
 from pipeline.model.initialization import TableInitializer
 from pipeline.model.layers import SetBatchNorm
-from pipeline.model.multi_embedding import ClickTask
 from pipeline.model.tables import Table
 from pipeline.spec import Spec
 

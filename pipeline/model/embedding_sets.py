@@ -5,6 +5,7 @@ exchange of ids, one fused lookup and one exchange of embeddings a step.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
@@ -16,8 +17,7 @@ from torchrec.modules.embedding_modules import (
 from torchrec.sparse.jagged_tensor import KeyedJaggedTensor, KeyedTensor
 
 from pipeline.data.manifest import Field
-from pipeline.model.tables import Table, layout_tables
-from pipeline.spec import ModelSpec
+from pipeline.model.tables import Table, TableGroup, layout_tables
 
 _POOLING = {"sum": PoolingType.SUM, "mean": PoolingType.MEAN}
 
@@ -25,20 +25,24 @@ _POOLING = {"sum": PoolingType.SUM, "mean": PoolingType.MEAN}
 class EmbeddingSets(nn.Module):
     """Looks up every set's embedding of every field (the paper, Section 5).
 
-    ids, a KeyedJaggedTensor of F fields and B rows -> for each group a tensor (M, B, F, K).
+    ids, a KeyedJaggedTensor of F fields and B rows -> for each group a tensor (M, B, F, C).
 
     Args:
         fields: in the model's order.
-        spec: its groups and its storage.
+        groups: the sets and the columns of each.
+        storage: see ``ModelSpec.tables``.
         device: where the tables stand until they are sharded; ``meta`` for those that do not fit.
     """
 
     def __init__(
-        self, fields: Sequence[Field], spec: ModelSpec, device: torch.device | None = None
+        self,
+        fields: Sequence[Field],
+        groups: Sequence[TableGroup],
+        storage: Literal["packed", "separate"],
+        device: torch.device | None = None,
     ) -> None:
         super().__init__()
-        groups = spec.resolved_groups
-        self.tables = layout_tables(fields, groups, spec.tables)
+        self.tables = layout_tables(fields, groups, storage)
         configs = [_config(table) for table in self.tables]
         self.collection = EmbeddingBagCollection(tables=configs, device=device)
         # A field's one table gives the key "field"; several give "field@table".
@@ -46,7 +50,7 @@ class EmbeddingSets(nn.Module):
         self.arrange = _Arrangement(names, self.tables, len(fields), len(groups))
 
     def forward(self, features: KeyedJaggedTensor) -> list[torch.Tensor]:
-        """Embeddings by group, each (M, B, F, K)."""
+        """Embeddings by group, each (M, B, F, C)."""
         return self.arrange(self.collection(features))
 
 
@@ -61,7 +65,7 @@ def _config(table: Table) -> EmbeddingBagConfig:
 
 
 class _Arrangement(nn.Module):
-    """Pooled embeddings side by side, as the collection gives them -> (M, B, F, K) by group.
+    """Pooled embeddings side by side, as the collection gives them -> (M, B, F, C) by group.
 
     A module of its own, and not a function, so that TorchRec's train pipeline, which traces what
     contains a sharded module, leaves it alone.
@@ -87,10 +91,10 @@ class _Arrangement(nn.Module):
         ]
 
     def _sets(self, block: torch.Tensor, tables: Sequence[Table]) -> torch.Tensor:
-        """One group's columns -> (M, B, F, K); a packed table holds M sets, a separate one 1."""
+        """One group's columns -> (M, B, F, C); a packed table holds M sets, a separate one 1."""
         table = tables[0]
         stored = block.unflatten(1, (-1, self._fields, table.physical_columns))
         sets = stored[..., : table.columns].unflatten(3, (table.sets, table.embedding_dim))
-        # (B, tables of a field, F, sets of a table, K); one of the two set dimensions is 1.
+        # (B, tables of a field, F, sets of a table, C); one of the two set dimensions is 1.
         arranged = sets.permute(1, 3, 0, 2, 4)
         return arranged.flatten(0, 1).contiguous()

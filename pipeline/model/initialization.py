@@ -10,7 +10,7 @@ import math
 import torch
 
 from pipeline.model.tables import Table
-from pipeline.spec import ModelSpec
+from pipeline.spec_model import ModelSpec
 
 # Rows drawn from one generator. A shard that begins inside a block draws the block whole.
 BLOCK_ROWS = 65_536

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.data.manifest import Field
-from pipeline.spec import GroupSpec
+from pipeline.registry import load_component
+from pipeline.spec_model import ModelSpec
 
 # FBGEMM's kernels read rows in vectors of four floats.
 COLUMN_MULTIPLE = 4
@@ -21,10 +22,10 @@ class Table:
     Attributes:
         name: unique in the model.
         field: the field whose ids index the rows.
-        group: the group that the sets belong to.
+        group: the place of the table group that the sets belong to.
         first_set: the place in its group of the first set stored here.
         sets: the number of sets stored here.
-        embedding_dim: K, the columns of one set.
+        embedding_dim: C, the columns of one set.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Table:
 
     @property
     def columns(self) -> int:
-        """Columns that the model reads: sets x K."""
+        """Columns that the model reads: sets x C."""
         return self.sets * self.embedding_dim
 
     @property
@@ -50,8 +51,38 @@ class Table:
         return -(-self.columns // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
 
 
+@dataclass(frozen=True)
+class TableGroup:
+    """Sets of one size: M = ``sets``, each with C = ``columns`` columns."""
+
+    sets: int
+    columns: int
+
+
+def table_groups(fields: int, spec: ModelSpec) -> tuple[TableGroup, ...]:
+    """The embeddings of a model: those of the groups that have their own, then the gates'.
+
+    Args:
+        fields: F, dense fields included.
+        spec: the groups and the gates.
+    """
+    groups = [
+        TableGroup(
+            group.sets,
+            load_component("interaction", group.interaction).table_columns(
+                fields, group.embedding_dim
+            ),
+        )
+        for group in spec.resolved_groups
+        if group.shares is None
+    ]
+    if spec.gate.embedding_dim:
+        groups.append(TableGroup(1, spec.gate.embedding_dim))
+    return tuple(groups)
+
+
 def layout_tables(
-    fields: Sequence[Field], groups: Sequence[GroupSpec], storage: Literal["packed", "separate"]
+    fields: Sequence[Field], groups: Sequence[TableGroup], storage: Literal["packed", "separate"]
 ) -> tuple[Table, ...]:
     """The tables of a model, ordered by group, then set (when separate), then field."""
     tables = []
@@ -61,7 +92,7 @@ def layout_tables(
             suffix = f"g{number}" if packed else f"g{number}_s{first_set}"
             sets = group.sets if packed else 1
             tables += [
-                Table(f"{field.name}_{suffix}", field, number, first_set, sets, group.embedding_dim)
+                Table(f"{field.name}_{suffix}", field, number, first_set, sets, group.columns)
                 for field in fields
             ]
     return tuple(tables)

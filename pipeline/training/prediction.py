@@ -18,7 +18,7 @@ from pipeline.metrics.auc import auc
 from pipeline.metrics.calibration import calibration
 from pipeline.metrics.logloss import logloss
 from pipeline.metrics.normalized_entropy import normalized_entropy
-from pipeline.model.multi_embedding import Prediction
+from pipeline.model.click_task import Prediction
 
 Pipeline: TypeAlias = TrainPipelineSparseDist  # of Batch to Prediction
 
@@ -62,7 +62,8 @@ def score_split(
     outcomes = []
     with progress(task, loader.batches_per_epoch, "batches", shown=runtime.is_main) as advance:
         for outcome in drain(pipeline, loader.epoch(0)):
-            outcomes.append(torch.stack([outcome.logits, outcome.labels, outcome.weights]).cpu())
+            rows = [outcome.logits, outcome.labels, outcome.weights.unsqueeze(0)]
+            outcomes.append(torch.cat(rows).cpu())
             advance(1)
     module.train()
     # The ranks' batches are equally long, so their parts of the split are too.

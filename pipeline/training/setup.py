@@ -7,12 +7,12 @@ import torch
 from torch.optim import Optimizer
 from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
-from pipeline.console import InputError
 from pipeline.data.loading.loader import Loader
 from pipeline.data.manifest import Manifest
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import ShardedModel, shard_model
-from pipeline.model.multi_embedding import ClickTask, MultiEmbedding, ParameterCount
+from pipeline.model.click_task import ClickTask
+from pipeline.model.multi_embedding import MultiEmbedding, ParameterCount
 from pipeline.spec import Spec
 from pipeline.training.optimizers import Optimizers, build_optimizers
 from pipeline.training.prediction import Pipeline
@@ -32,16 +32,6 @@ class Training(Predictor):
     """A sharded model with the optimizers that its pipeline steps."""
 
     optimizers: Optimizers
-
-
-def refuse_dense_fields(directory: Path, manifest: Manifest) -> None:
-    """Raises InputError for a dataset with dense fields: the model has ids only."""
-    if manifest.dense:
-        names = ", ".join(field.name for field in manifest.dense)
-        raise InputError(
-            f"{directory}: the dense fields {names} are not supported by the model yet; prepare "
-            'them with kind = "numeric" and a binning'
-        )
 
 
 def build_predictor(spec: Spec, manifest: Manifest, runtime: Runtime) -> Predictor:
@@ -64,13 +54,16 @@ def _build_model(
     spec: Spec, manifest: Manifest, runtime: Runtime
 ) -> tuple[ShardedModel, ParameterCount]:
     """Every rank builds the dense part from the same seed, so that all begin alike."""
-    refuse_dense_fields(spec.dataset_directory, manifest)
     torch.manual_seed(spec.run.seed)
     model = MultiEmbedding(
-        manifest.fields, spec.model, spec.train.precision, device=torch.device("meta")
+        manifest.fields,
+        spec.model,
+        spec.train.precision,
+        device=torch.device("meta"),
+        dense_fields=[field.name for field in manifest.dense],
     )
     parameters = model.count_parameters()
-    return shard_model(ClickTask(model), spec, runtime), parameters
+    return shard_model(ClickTask(model, spec.model), spec, runtime), parameters
 
 
 def _pipeline(model: ShardedModel, optimizer: Optimizer, runtime: Runtime) -> Pipeline:

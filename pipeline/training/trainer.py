@@ -15,7 +15,7 @@ from pipeline.data.manifest import Manifest
 from pipeline.data.whole_directories import restore
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import average_batch_statistics
-from pipeline.model.multi_embedding import Prediction
+from pipeline.model.click_task import Prediction
 from pipeline.spec import Spec
 from pipeline.training.checkpoint import (
     Progress,

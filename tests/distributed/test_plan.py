@@ -10,7 +10,8 @@ from small_trainings import SpecMaker, write_spec
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.plan import bytes_by_rank, describe_plan, make_planner
 from pipeline.distributed.sharder import make_sharder
-from pipeline.model.multi_embedding import ClickTask, MultiEmbedding
+from pipeline.model.click_task import ClickTask
+from pipeline.model.multi_embedding import MultiEmbedding
 from pipeline.spec import Spec
 
 
@@ -18,7 +19,7 @@ def bytes_held(spec: Spec, world_size: int) -> list[int]:
     manifest = read_manifest(spec.dataset_directory)
     model = MultiEmbedding(manifest.fields, spec.model, device=torch.device("meta"))
     planner = make_planner(spec, world_size, world_size, "cpu")
-    plan = planner.plan(ClickTask(model), [make_sharder(spec, torch.device("cpu"))])
+    plan = planner.plan(ClickTask(model, spec.model), [make_sharder(spec, torch.device("cpu"))])
     tables = model.embedding_sets.tables
     assert all(table.name in describe_plan(plan, tables) for table in tables)
     return bytes_by_rank(plan, tables, spec.embedding_optimizer.name, world_size)

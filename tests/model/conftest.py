@@ -10,7 +10,7 @@ from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 from pipeline.data.manifest import Field
 from pipeline.model.embedding_sets import EmbeddingSets
 from pipeline.model.initialization import TableInitializer
-from pipeline.spec import ModelSpec
+from pipeline.spec_model import ModelSpec
 
 
 @pytest.fixture(autouse=True)

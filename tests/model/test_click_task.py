@@ -10,8 +10,9 @@ from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import Field
-from pipeline.model.multi_embedding import ClickTask, MultiEmbedding
-from pipeline.spec import ModelSpec
+from pipeline.model.click_task import ClickTask
+from pipeline.model.multi_embedding import MultiEmbedding
+from pipeline.spec_model import ModelSpec
 
 RandomFeatures = Callable[[Sequence[Field], int], KeyedJaggedTensor]
 Normalization = Literal["batch", "layer", "none"]
@@ -25,19 +26,19 @@ def outcome(
 ) -> tuple[float, list[Tensor]]:
     """The loss, and the gradient of every parameter."""
     torch.manual_seed(0)
-    task = ClickTask(
-        MultiEmbedding(FIELDS, ModelSpec(hidden_dim=16, dropout=0.0, normalization=normalization))
-    )
-    loss, _ = task(Batch(features, labels, weights))
+    spec = ModelSpec(hidden_dim=16, dropout=0.0, normalization=normalization)
+    task = ClickTask(MultiEmbedding(FIELDS, spec), spec)
+    loss, _ = task(Batch(features, labels.unsqueeze(0), weights))
     loss.backward()
     return loss.item(), [p.grad for p in task.parameters() if p.grad is not None]
 
 
 def test_loss_is_the_weighted_mean_of_binary_cross_entropy(random_features: RandomFeatures) -> None:
-    task = ClickTask(MultiEmbedding(FIELDS, ModelSpec(hidden_dim=16)))
+    spec = ModelSpec(hidden_dim=16)
+    task = ClickTask(MultiEmbedding(FIELDS, spec), spec)
     labels, weights = (torch.arange(ROWS) % 2).float(), torch.linspace(0, 2, ROWS)
-    loss, prediction = task(Batch(random_features(FIELDS, ROWS), labels, weights))
-    p = prediction.logits.double().sigmoid()
+    loss, prediction = task(Batch(random_features(FIELDS, ROWS), labels.unsqueeze(0), weights))
+    p = prediction.logits[0].double().sigmoid()
     terms = torch.where(labels == 1, -p.log(), -(1 - p).log())
     expected = (weights * terms).sum().item() / ROWS
     assert loss.item() == pytest.approx(expected, rel=1e-5)

@@ -8,7 +8,8 @@ from torchrec.sparse.jagged_tensor import KeyedJaggedTensor, KeyedTensor
 
 from pipeline.data.manifest import Field
 from pipeline.model.embedding_sets import EmbeddingSets
-from pipeline.spec import ModelSpec
+from pipeline.model.tables import table_groups
+from pipeline.spec_model import ModelSpec
 
 Features = Callable[[Sequence[Field], Sequence[Sequence[Sequence[int]]]], KeyedJaggedTensor]
 RandomFeatures = Callable[[Sequence[Field], int], KeyedJaggedTensor]
@@ -42,6 +43,12 @@ def model_spec(values: dict[str, Any], storage: str) -> ModelSpec:
     return ModelSpec.model_validate({**values, "tables": storage})
 
 
+def embedding_sets(
+    fields: Sequence[Field], spec: ModelSpec, device: torch.device | None = None
+) -> EmbeddingSets:
+    return EmbeddingSets(fields, table_groups(len(fields), spec), spec.tables, device)
+
+
 def bag_of(features: KeyedJaggedTensor, field: str, row: int) -> Tensor:
     """The ids of one field in one row."""
     jagged = features[field]
@@ -66,7 +73,7 @@ class TestLookup:
         initialize: Initialize,
     ) -> None:
         spec = model_spec(values, storage)
-        sets = EmbeddingSets(FIELDS, spec)
+        sets = embedding_sets(FIELDS, spec)
         weights = initialize(sets, spec)
         features = random_features(FIELDS, ROWS)
         outputs = sets(features)
@@ -84,7 +91,7 @@ class TestLookup:
         assert seen == sum(output.numel() for output in outputs)
 
     def test_gives_each_group_its_size(self, storage: str, random_features: RandomFeatures) -> None:
-        outputs = EmbeddingSets(FIELDS, model_spec(MIXED, storage))(random_features(FIELDS, ROWS))
+        outputs = embedding_sets(FIELDS, model_spec(MIXED, storage))(random_features(FIELDS, ROWS))
         shapes = [tuple(output.shape) for output in outputs]
         assert shapes == [(2, ROWS, 4, 8), (3, ROWS, 4, 5), (1, ROWS, 4, 1)]
 
@@ -92,7 +99,7 @@ class TestLookup:
         self, storage: str, random_features: RandomFeatures, initialize: Initialize
     ) -> None:
         spec = model_spec(HOMOGENEOUS, storage)
-        sets = EmbeddingSets(FIELDS, spec)
+        sets = embedding_sets(FIELDS, spec)
         weights = initialize(sets, spec)
         for table in sets.tables:
             assert table.physical_columns > table.columns
@@ -103,7 +110,7 @@ class TestLookup:
     def test_gives_padding_columns_no_gradient(
         self, storage: str, random_features: RandomFeatures
     ) -> None:
-        sets = EmbeddingSets(FIELDS, model_spec(HOMOGENEOUS, storage))
+        sets = embedding_sets(FIELDS, model_spec(HOMOGENEOUS, storage))
         (output,) = sets(random_features(FIELDS, ROWS))
         output.sum().backward()
         for table in sets.tables:
@@ -113,7 +120,7 @@ class TestLookup:
 
     def test_moves_only_the_rows_of_the_batch(self, storage: str, features: Features) -> None:
         field = FIELDS[0]
-        sets = EmbeddingSets([field], model_spec(HOMOGENEOUS, storage))
+        sets = embedding_sets([field], model_spec(HOMOGENEOUS, storage))
         (output,) = sets(features([field], [[[3], [5], [3]]]))
         output.sum().backward()
         for table in sets.tables:
@@ -125,7 +132,7 @@ class TestLookup:
     def test_does_not_depend_on_the_order_of_the_collections_output(
         self, storage: str, random_features: RandomFeatures
     ) -> None:
-        sets = EmbeddingSets(FIELDS, model_spec(MIXED, storage))
+        sets = embedding_sets(FIELDS, model_spec(MIXED, storage))
         pooled = sets.collection(random_features(FIELDS, ROWS))
         names = sorted(pooled.keys(), reverse=True)
         shuffled = KeyedTensor.from_tensor_list(names, [pooled[name] for name in names])
@@ -141,7 +148,7 @@ class TestStorage:
         outputs = []
         for storage in STORAGES:
             spec = model_spec(values, storage)
-            sets = EmbeddingSets(FIELDS, spec)
+            sets = embedding_sets(FIELDS, spec)
             initialize(sets, spec)
             outputs.append(sets(random_features(FIELDS, ROWS)))
         for packed, separate in zip(*outputs, strict=True):
@@ -149,12 +156,12 @@ class TestStorage:
 
     def test_packed_is_one_table_a_field_and_group(self) -> None:
         names = [
-            table.name for table in EmbeddingSets(FIELDS[:2], model_spec(MIXED, "packed")).tables
+            table.name for table in embedding_sets(FIELDS[:2], model_spec(MIXED, "packed")).tables
         ]
         assert names == ["user_g0", "age_g0", "user_g1", "age_g1", "user_g2", "age_g2"]
 
     def test_separate_is_one_table_a_field_and_set(self) -> None:
-        tables = EmbeddingSets(FIELDS[:1], model_spec(MIXED, "separate")).tables
+        tables = embedding_sets(FIELDS[:1], model_spec(MIXED, "separate")).tables
         names = [table.name for table in tables]
         assert names == [
             f"user_g{g}_s{s}" for g, s in [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2), (2, 0)]
@@ -169,7 +176,7 @@ class TestStorage:
     ) -> None:
         values = {"interaction": "dnn", "sets": sets, "embedding_dim": size}
         for storage, width in (("packed", packed), ("separate", separate)):
-            tables = EmbeddingSets(FIELDS, model_spec(values, storage)).tables
+            tables = embedding_sets(FIELDS, model_spec(values, storage)).tables
             assert {table.physical_columns for table in tables} == {width}
 
 
@@ -186,7 +193,7 @@ class TestPooling:
     ) -> None:
         field = Field("genres", "multi_valued", 4, pooling=pooling)  # type: ignore[arg-type]
         values = {"interaction": "dnn", "sets": 1, "embedding_dim": 2}
-        sets = EmbeddingSets([field], model_spec(values, "packed"))
+        sets = embedding_sets([field], model_spec(values, "packed"))
         table = torch.tensor([[0.0, 0], [1, 10], [2, 20], [3, 30]])
         sets.collection.embedding_bags["genres_g0"].weight.data[:, :2] = table
         (output,) = sets(features([field], [[[1, 3], [3], []]]))
@@ -195,7 +202,7 @@ class TestPooling:
     def test_of_a_repeated_id_counts_it_twice(self, features: Features) -> None:
         field = Field("tags", "multi_valued", 3, pooling="mean")
         values = {"interaction": "dnn", "sets": 1, "embedding_dim": 1}
-        sets = EmbeddingSets([field], model_spec(values, "packed"))
+        sets = embedding_sets([field], model_spec(values, "packed"))
         weight = sets.collection.embedding_bags["tags_g0"].weight
         weight.data[:, 0] = torch.tensor([0.0, 3.0, 6.0])
         (output,) = sets(features([field], [[[1, 1, 2]]]))
@@ -204,7 +211,7 @@ class TestPooling:
 
 class TestKeys:
     def keys(self, values: dict[str, Any], storage: str, make: RandomFeatures) -> list[str]:
-        sets = EmbeddingSets(FIELDS[:2], model_spec(values, storage))
+        sets = embedding_sets(FIELDS[:2], model_spec(values, storage))
         return list(sets.collection(make(FIELDS[:2], ROWS)).keys())
 
     def test_a_fields_only_table_has_the_fields_name(self, random_features: RandomFeatures) -> None:
@@ -224,6 +231,6 @@ class TestKeys:
 
 def test_tables_on_the_meta_device_take_no_memory() -> None:
     huge = Field("id", "categorical", 10**12)
-    sets = EmbeddingSets([huge], model_spec(HOMOGENEOUS, "packed"), torch.device("meta"))
+    sets = embedding_sets([huge], model_spec(HOMOGENEOUS, "packed"), torch.device("meta"))
     assert sets.tables[0].rows == 10**12
     assert sets.collection.embedding_bags["id_g0"].weight.is_meta

@@ -1,103 +1,95 @@
+"""The heads' weights against their formulas, written out row by row."""
+
 import math
 
 import pytest
 import torch
 from torch import Tensor
 
-from pipeline.model.heads import GateHead, MeanHead
-from pipeline.spec import GroupSpec
+from pipeline.console import InputError
+from pipeline.model.heads.gate import GateHead
+from pipeline.model.heads.head import HeadInputs
+from pipeline.model.heads.mean import MeanHead
+from pipeline.spec_model import GateSpec, ModelSpec
 
-FIELDS, ROWS, HIDDEN = 3, 5, 4
-GROUPS = (
-    GroupSpec(interaction="dnn", sets=2, embedding_dim=3),
-    GroupSpec(interaction="dcnv2", sets=1, embedding_dim=5),
-)
-EXPERTS = 3
+TASKS, ROWS = 2, 5
+# Two sets of 3 columns, then one of 5.
+WIDTHS = ((2, 3), (1, 5))
+INPUTS = HeadInputs(tasks=TASKS, experts=3, fields=("user", "item", "age"), widths=WIDTHS)
 
 
 @pytest.fixture
 def embeddings() -> list[Tensor]:
     torch.manual_seed(0)
     return [
-        torch.randn(group.sets, ROWS, FIELDS, group.embedding_dim, dtype=torch.float64)
-        for group in GROUPS
+        torch.randn(sets, ROWS, len(INPUTS.fields), columns, dtype=torch.float64)
+        for sets, columns in WIDTHS
     ]
 
 
-@pytest.fixture
-def outputs() -> Tensor:
-    torch.manual_seed(1)
-    return torch.randn(EXPERTS, ROWS, HIDDEN, dtype=torch.float64)
-
-
-@pytest.fixture
-def trained() -> GateHead:
+def trained_gate(gate: GateSpec) -> GateHead:
     """A gate away from its start."""
     torch.manual_seed(2)
-    head = GateHead(FIELDS, GROUPS).double()
+    head = GateHead(INPUTS, ModelSpec(head="gate", gate=gate)).double()
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.normal_()
     return head
 
 
-class TestMeanHead:
-    def test_is_the_mean_over_sets(self, outputs: Tensor, embeddings: list[Tensor]) -> None:
-        expected = (outputs[0] + outputs[1] + outputs[2]) / 3
-        torch.testing.assert_close(MeanHead()(outputs, embeddings), expected, rtol=0, atol=1e-15)
-
-    def test_of_one_set_is_that_set(self, outputs: Tensor, embeddings: list[Tensor]) -> None:
-        assert torch.equal(MeanHead()(outputs[:1], embeddings), outputs[0])
+def test_mean_head_leaves_every_expert_the_same_weight(embeddings: list[Tensor]) -> None:
+    assert MeanHead(INPUTS, ModelSpec())(embeddings) is None
 
 
 class TestGateHead:
-    def test_starts_as_the_mean(self, outputs: Tensor, embeddings: list[Tensor]) -> None:
-        found = GateHead(FIELDS, GROUPS).double()(outputs, embeddings)
-        torch.testing.assert_close(found, outputs.mean(dim=0), rtol=0, atol=1e-15)
+    def test_starts_uniform(self, embeddings: list[Tensor]) -> None:
+        weights = GateHead(INPUTS, ModelSpec(head="gate")).double()(embeddings).weights
+        assert torch.equal(weights, torch.full((TASKS, 3, ROWS), 1 / 3, dtype=torch.float64))
 
-    def test_weights_are_positive_and_sum_to_1(
-        self, trained: GateHead, embeddings: list[Tensor]
-    ) -> None:
-        gate = trained.gate(embeddings)
-        assert gate.shape == (ROWS, EXPERTS)
-        assert (gate > 0).all()
-        torch.testing.assert_close(gate.sum(1), torch.ones(ROWS).double(), rtol=0, atol=1e-15)
+    def test_weights_are_positive_and_sum_to_1(self, embeddings: list[Tensor]) -> None:
+        weights = trained_gate(GateSpec())(embeddings).weights
+        assert (weights > 0).all()
+        expected = torch.ones(TASKS, ROWS).double()
+        torch.testing.assert_close(weights.sum(1), expected, rtol=0, atol=1e-15)
 
+    @pytest.mark.parametrize("fields", [(), ("age", "user")])
     def test_agrees_with_its_formula_row_by_row(
-        self, trained: GateHead, outputs: Tensor, embeddings: list[Tensor]
+        self, fields: tuple[str, ...], embeddings: list[Tensor]
     ) -> None:
-        found = trained(outputs, embeddings)
+        head = trained_gate(GateSpec(fields=fields))
+        found = head(embeddings).weights
+        read = [INPUTS.fields.index(name) for name in fields or INPUTS.fields]
         for row in range(ROWS):
-            logits = trained.bias.tolist()
-            for sets, weights in zip(embeddings, trained.weights, strict=True):
+            scores = head.scores.bias.tolist()
+            for sets, weights in zip(embeddings, head.scores.weights, strict=True):
                 for place, weight in enumerate(weights.tolist()):
-                    x = sets[place, row].flatten().tolist()
-                    for expert in range(EXPERTS):
-                        column = [line[expert] for line in weight]
-                        logits[expert] += sum(a * b for a, b in zip(x, column, strict=True))
-            powers = [math.exp(logit) for logit in logits]
-            gates = [power / sum(powers) for power in powers]
-            expected = sum(g * outputs[expert, row] for expert, g in enumerate(gates))
-            torch.testing.assert_close(found[row], expected, rtol=1e-12, atol=1e-12)
+                    x = [value for f in read for value in sets[place, row, f].tolist()]
+                    for output in range(TASKS * 3):
+                        column = [line[output] for line in weight]
+                        scores[output] += sum(a * b for a, b in zip(x, column, strict=True))
+            for task in range(TASKS):
+                powers = [math.exp(score) for score in scores[3 * task : 3 * task + 3]]
+                expected = [power / sum(powers) for power in powers]
+                assert found[task, :, row].tolist() == pytest.approx(expected, rel=1e-12)
 
-    def test_learns_from_its_start(self, outputs: Tensor, embeddings: list[Tensor]) -> None:
-        head = GateHead(FIELDS, GROUPS).double()
-        head(outputs, embeddings).square().sum().backward()
-        for parameter in head.parameters():
-            assert parameter.grad is not None
-            assert parameter.grad.abs().max() > 0
-
-    def test_passes_gradients_to_outputs_and_embeddings(
-        self, trained: GateHead, outputs: Tensor, embeddings: list[Tensor]
-    ) -> None:
-        variables = [outputs.requires_grad_(), *(sets.requires_grad_() for sets in embeddings)]
-        gradients = torch.autograd.grad(trained(outputs, embeddings).square().sum(), variables)
-        assert all(gradient.abs().min() > 0 for gradient in gradients)
-
-    def test_weighs_rows_by_their_own_embeddings(
-        self, trained: GateHead, embeddings: list[Tensor]
-    ) -> None:
-        before = trained.gate(embeddings)
+    def test_weighs_rows_by_their_own_embeddings(self, embeddings: list[Tensor]) -> None:
+        head = trained_gate(GateSpec())
+        before = head(embeddings).weights
         embeddings[1][0, 2] += 1
-        changed = (trained.gate(embeddings) != before).any(dim=1)
+        changed = (head(embeddings).weights != before).any(dim=0).any(dim=0)
         assert changed.tolist() == [False, False, True, False, False]
+
+    def test_with_embeddings_of_its_own_reads_no_others(self, embeddings: list[Tensor]) -> None:
+        head = trained_gate(GateSpec(embedding_dim=5))
+        before = head(embeddings).weights
+        embeddings[0] += 1
+        assert torch.equal(head(embeddings).weights, before)
+        embeddings[1] += 1
+        assert not torch.equal(head(embeddings).weights, before)
+
+    def test_refuses_a_field_that_is_not_there(self) -> None:
+        with pytest.raises(InputError) as caught:
+            GateHead(INPUTS, ModelSpec(head="gate", gate=GateSpec(fields=("users",))))
+        assert str(caught.value) == (
+            "model.gate.fields: the dataset has no field 'users'; it has user, item, age"
+        )

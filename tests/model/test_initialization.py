@@ -9,8 +9,8 @@ from torch import Tensor
 from pipeline.data.manifest import Field
 from pipeline.model import initialization
 from pipeline.model.initialization import TableInitializer
-from pipeline.model.tables import Table, layout_tables
-from pipeline.spec import GroupSpec, ModelSpec
+from pipeline.model.tables import Table, TableGroup, layout_tables
+from pipeline.spec_model import ModelSpec
 
 BLOCK = 8
 FIELDS = (Field("small", "categorical", 5), Field("large", "categorical", 3 * BLOCK + 3))
@@ -37,10 +37,7 @@ def whole(table: Table, spec: ModelSpec | None = None, seed: int = 0) -> Tensor:
 class TestStorage:
     @pytest.mark.parametrize("size", [1, 4, 10])
     def test_packed_and_separate_tables_start_value_for_value_alike(self, size: int) -> None:
-        groups = (
-            GroupSpec(interaction="dnn", sets=3, embedding_dim=size),
-            GroupSpec(interaction="dnn", sets=2, embedding_dim=size + 1),
-        )
+        groups = (TableGroup(3, size), TableGroup(2, size + 1))
         initializer = TableInitializer(ModelSpec(), TOTAL, seed=1)
         separate = {
             (table.field.name, table.group, table.first_set): initializer.rows(table, 0, table.rows)

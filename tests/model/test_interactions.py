@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchrec.modules.crossnet import CrossNet
 
-from pipeline.model.interactions import build_interaction
+from pipeline.model.interactions.build import build_interaction
 from pipeline.model.interactions.dcnv2 import DCNv2
 from pipeline.model.interactions.dnn import DNN
 from pipeline.model.layers import HiddenBlock
-from pipeline.spec import DCNv2Spec, GroupSpec, ModelSpec
+from pipeline.spec_model import DCNv2Spec, GroupSpec, ModelSpec
 
 HIDDEN, ROWS = 6, 3
 Interaction = DNN | DCNv2

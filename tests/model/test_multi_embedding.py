@@ -10,7 +10,7 @@ from pipeline.data.manifest import Field
 from pipeline.model.embedding_sets import EmbeddingSets
 from pipeline.model.layers import HiddenBlock, SetLinear
 from pipeline.model.multi_embedding import MultiEmbedding
-from pipeline.spec import ModelSpec
+from pipeline.spec_model import ModelSpec
 
 RandomFeatures = Callable[[Sequence[Field], int], KeyedJaggedTensor]
 Initialize = Callable[[EmbeddingSets, ModelSpec], dict[str, Tensor]]
@@ -55,8 +55,8 @@ class SingleEmbedding(nn.Module):
         )
         self.layers = nn.Sequential(
             *block_of(interaction.projection),
-            *block_of(model.dense.tower.hidden),
-            set_linear_of(model.dense.tower.logit),
+            *block_of(model.dense.towers[0].hidden),
+            set_linear_of(model.dense.towers[0].logit),
         )
 
     def forward(self, features: KeyedJaggedTensor) -> Tensor:
@@ -68,6 +68,12 @@ class SingleEmbedding(nn.Module):
         for cross in self.crosses:
             x = first * cross(x) + x
         return self.layers(x).squeeze(1)
+
+
+def logits_of(model: nn.Module, features: KeyedJaggedTensor) -> Tensor:
+    """Of the one task, or of a plain module, (B,)."""
+    output = model(features)
+    return output if isinstance(output, Tensor) else output.logits[0]
 
 
 def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
@@ -124,9 +130,9 @@ class TestOneSet:
     ) -> None:
         model, single = self.pair(interaction, tables, initialize)
         features = random_features(FIELDS, ROWS)
-        assert largest_difference(model(features), single(features)) <= 1e-6
+        assert largest_difference(logits_of(model, features), single(features)) <= 1e-6
         model.eval(), single.eval()
-        assert largest_difference(model(features), single(features)) <= 1e-6
+        assert largest_difference(logits_of(model, features), single(features)) <= 1e-6
 
     def test_trains_as_single_embedding(
         self,
@@ -142,9 +148,14 @@ class TestOneSet:
             optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
             for _ in range(3):
                 optimizer.zero_grad()
-                nn.functional.binary_cross_entropy_with_logits(model(features), labels).backward()
+                nn.functional.binary_cross_entropy_with_logits(
+                    logits_of(model, features), labels
+                ).backward()
                 optimizer.step()
-        assert largest_difference(models[0](features), models[1](features)) <= 1e-5
+        assert (
+            largest_difference(logits_of(models[0], features), logits_of(models[1], features))
+            <= 1e-5
+        )
 
 
 def hidden_block_count(width: int, out: int) -> int:
@@ -205,7 +216,7 @@ class TestGroups:
     ) -> None:
         torch.manual_seed(0)
         model = MultiEmbedding(FIELDS, model_spec(groups=MIXED, head=head, tables=tables))
-        logits = model(random_features(FIELDS, ROWS))
+        logits = logits_of(model, random_features(FIELDS, ROWS))
         assert logits.shape == (ROWS,)
         (logits * torch.linspace(-1, 1, ROWS)).sum().backward()
         for name, parameter in model.named_parameters():
@@ -228,9 +239,9 @@ class TestGroups:
         joined = {name: torch.cat([first[name], second[name]]) for name in first}
         merged = one.dense.interactions[0]
         merged.load_state_dict({**merged.state_dict(), **joined})
-        one.dense.tower.load_state_dict(two.dense.tower.state_dict())
+        one.dense.towers.load_state_dict(two.dense.towers.state_dict())
         features = random_features(FIELDS, ROWS)
-        assert largest_difference(one(features), two(features)) <= 1e-6
+        assert largest_difference(logits_of(one, features), logits_of(two, features)) <= 1e-6
 
 
 class TestPrecision:
@@ -240,7 +251,7 @@ class TestPrecision:
         for precision in ("fp32", "bf16"):
             torch.manual_seed(0)
             model = MultiEmbedding(FIELDS, model_spec(head="gate"), precision)
-            logits[precision] = model(features)
+            logits[precision] = logits_of(model, features)
         assert logits["bf16"].dtype == torch.float32
         assert not torch.equal(logits["bf16"], logits["fp32"])
         # bf16 keeps 8 bits: a relative rounding of 2^-9 a step, over some ten steps.
@@ -250,6 +261,6 @@ class TestPrecision:
         self, random_features: RandomFeatures
     ) -> None:
         model = MultiEmbedding(FIELDS, model_spec(), "bf16")
-        model(random_features(FIELDS, ROWS)).sum().backward()
+        logits_of(model, random_features(FIELDS, ROWS)).sum().backward()
         assert {parameter.grad.dtype for parameter in model.parameters()} == {torch.float32}
         assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}

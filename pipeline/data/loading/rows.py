@@ -125,4 +125,6 @@ def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
         length_per_key=length_per_key,
     ).sync()
     dense = torch.from_numpy(rows.dense) if rows.dense.shape[1] else None
-    return Batch(features, torch.from_numpy(rows.labels), torch.from_numpy(weights), dense)
+    return Batch(
+        features, torch.from_numpy(rows.labels).unsqueeze(0), torch.from_numpy(weights), dense
+    )

@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
+from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
-from pipeline.spec import GroupSpec, ModelSpec
+from pipeline.spec_model import GroupSpec, ModelSpec
 
 
-class DCNv2(nn.Module):
+class DCNv2(Interaction):
     """Stacked DCNv2 with full-rank cross layers: (M, B, F, K) -> (M, B, H).
 
     x_0 = [e_1, .., e_F], x_(l+1) = x_0 * (W_l x_l + b_l) + x_l, then the projection. W_l is d x d,
@@ -16,9 +17,10 @@ class DCNv2(nn.Module):
     """
 
     def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
-        super().__init__()
+        super().__init__(fields, group, spec)
         width = fields * group.embedding_dim
         layers = spec.dcnv2.layers
+        self.streams = (spec.hidden_dim,)
         # As baddbmm reads them: x W, so each is the transpose of the paper's.
         self.weights = nn.ParameterList(
             torch.empty(group.sets, width, width) for _ in range(layers)

@@ -1,0 +1,128 @@
+"""All that follows the lookup of embeddings."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from torch import nn
+
+from pipeline.console import InputError
+from pipeline.model.heads.head import Gate, HeadInputs
+from pipeline.model.interactions.build import build_interaction
+from pipeline.model.interactions.interaction import Interaction
+from pipeline.model.mixture import Mixture
+from pipeline.model.numeric_embeddings import NumericEmbeddings
+from pipeline.model.tables import TableGroup, table_groups
+from pipeline.registry import load_component
+from pipeline.spec_model import OWN, GroupSpec, ModelSpec
+
+Precision = Literal["fp32", "bf16"]
+
+
+class Output(NamedTuple):
+    """What the model makes of a batch.
+
+    Attributes:
+        logits: (T, B) float32, by task.
+        penalty: (), what interactions, gates and regularisers add to the loss; 0 in evaluation.
+        gate: (T, S, B) the experts' weights, without gradient; None for the mean head.
+    """
+
+    logits: torch.Tensor
+    penalty: torch.Tensor
+    gate: torch.Tensor | None
+
+
+class DensePart(nn.Module):
+    """Embeddings (M, B, F, C) -> interactions (M, B, H) -> head (T, B, H) -> towers (T, B).
+
+    Args:
+        fields: the names of the fields with ids, then of the dense ones.
+        dense_fields: how many of them are dense.
+        labels: of the T tasks.
+        spec: the groups, the head and the sizes.
+        precision: ``bf16`` computes under autocast; parameters stay float32.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[str],
+        dense_fields: int,
+        labels: Sequence[str],
+        spec: ModelSpec,
+        precision: Precision,
+    ) -> None:
+        super().__init__()
+        groups, tables = spec.resolved_groups, table_groups(len(fields), spec)
+        self._tables = _tables_of(groups, tables, len(fields))
+        self.numeric = NumericEmbeddings(dense_fields, tables) if dense_fields else None
+        interactions = [build_interaction(len(fields), group, spec) for group in groups]
+        self.interactions = nn.ModuleList(interactions)
+        kinds = [_tower_of(interaction, spec) for interaction in interactions]
+        towers = list(dict.fromkeys(kinds))
+        self.head = load_component("head", spec.head)(
+            HeadInputs(
+                tasks=len(labels),
+                experts=sum(group.sets for group in groups),
+                fields=tuple(fields),
+                widths=tuple((table.sets, table.columns) for table in tables),
+            ),
+            spec,
+        )
+        self.mixture = Mixture(groups, [towers.index(kind) for kind in kinds], labels)
+        self.towers = nn.ModuleList(
+            load_component("tower", name)(len(labels), streams, spec) for name, streams in towers
+        )
+        self._autocast = precision == "bf16"
+
+    def forward(self, embeddings: list[torch.Tensor], dense: torch.Tensor | None) -> Output:
+        """Embeddings of ids by table group, (M, B, F, C), and dense fields (B, D) -> output."""
+        device = embeddings[0].device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self._autocast):
+            if self.numeric is not None:
+                embeddings = self.numeric(embeddings, dense)
+            outputs = [
+                interaction(embeddings[table])
+                for interaction, table in zip(self.interactions, self._tables, strict=True)
+            ]
+            gate = self.head(embeddings)
+            representations = self.mixture(outputs, gate)
+            logits = [
+                tower(representation).float()
+                for tower, representation in zip(self.towers, representations, strict=True)
+            ]
+        total = logits[0] if len(logits) == 1 else torch.stack(logits).sum(dim=0)
+        penalty = total.new_zeros(())
+        if self.training:
+            penalty = penalty + self._penalty(gate)
+        return Output(total, penalty, None if gate is None else gate.weights.detach())
+
+    def _penalty(self, gate: Gate | None) -> torch.Tensor:
+        """What gates and interactions add to the loss, ()."""
+        terms = [gate.penalty] if gate is not None else []
+        for interaction in self.interactions:
+            assert isinstance(interaction, Interaction)
+            terms.append(interaction.penalty())
+        return sum((term.float() for term in terms if term is not None), torch.zeros(()))
+
+
+def _tower_of(interaction: Interaction, spec: ModelSpec) -> tuple[str, tuple[int, ...]]:
+    """Its tower's name and what that reads. Interactions that agree in both share a tower."""
+    return interaction.tower if spec.tower == OWN else spec.tower, interaction.streams
+
+
+def _tables_of(groups: Sequence[GroupSpec], tables: Sequence[TableGroup], fields: int) -> list[int]:
+    """For each group the place of its embeddings among the table groups."""
+    owners = [place for place, group in enumerate(groups) if group.shares is None]
+    places = []
+    for number, group in enumerate(groups):
+        place = owners.index(number if group.shares is None else group.shares)
+        kind = load_component("interaction", group.interaction)
+        needed, given = kind.table_columns(fields, group.embedding_dim), tables[place].columns
+        if needed != given:
+            raise InputError(
+                f"model.groups.{number}: {group.interaction} needs {needed} columns a set, the "
+                f"group that it shares has {given}; give it embeddings of its own"
+            )
+        places.append(place)
+    return places

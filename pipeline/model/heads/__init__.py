@@ -1,0 +1,1 @@
+"""Heads: how the outputs of all sets are weighed."""

@@ -1,0 +1,53 @@
+"""What every interaction is: a module vectorised over the M sets of a group."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from pipeline.spec_model import GroupSpec, ModelSpec
+
+
+class Interaction(nn.Module, ABC):
+    """Embeddings of M sets -> M representations: (M, B, F, C) -> (M, B, H).
+
+    The projection holds the non-linearity that keeps M sets from being one wide set (the paper,
+    Appendix E). A set reads its own embeddings and weights alone.
+
+    Args:
+        fields: F, dense fields included.
+        group: M, K and the interaction's name.
+        spec: the sizes and settings of all interactions.
+
+    Attributes:
+        tower: the name of the tower that follows, in ``registry.py``.
+        streams: the widths of the parts that the tower tells apart; together they are H.
+    """
+
+    tower: str = "mlp"
+    streams: tuple[int, ...]
+
+    @abstractmethod
+    def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(M, B, F, C) -> (M, B, H)."""
+
+    @staticmethod
+    def table_columns(fields: int, embedding_dim: int) -> int:
+        """C, the columns of one set's embedding: K, but where an interaction needs several."""
+        return embedding_dim
+
+    def penalty(self) -> torch.Tensor | None:
+        """A term of the loss, (); None for an interaction that adds none."""
+        return None
+
+    def block_norms(self) -> torch.Tensor | None:
+        """Squared norms of its weights by set and field pair, the pattern of the interaction.
+
+        Returns:
+            (layers, M, F, F), ||W_ij||_F^2 at [l, m, i, j]; None where weights are not by pair.
+        """
+        return None

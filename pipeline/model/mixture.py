@@ -1,0 +1,85 @@
+"""Joins the outputs of all sets, as the head weighs them, into what the towers read."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from pipeline.model.heads.head import Gate
+from pipeline.spec_model import GroupSpec
+
+# Experts are the sets of all groups, one after the other, each with its interaction.
+
+
+class Mixture(nn.Module):
+    """Outputs (M, B, H) by group -> for each tower sum_s g_s h_s over its experts, (T, B, H).
+
+    Interactions with the same tower meet before it, as in the paper; a mixture of interactions
+    with different towers adds up the towers' logits. Without a gate every g_s is 1 / S, S counting
+    all experts.
+
+    A group that a task owns is read by all tasks and trained by that one alone: the others'
+    gradients stop at its outputs (Su et al., 'STEM', AAAI 2024, 'All Forward Task-specific
+    Backward').
+
+    Args:
+        groups: the groups.
+        towers: for each group the place of its tower.
+        labels: of the T tasks.
+    """
+
+    trained: torch.Tensor | None
+
+    def __init__(
+        self, groups: Sequence[GroupSpec], towers: Sequence[int], labels: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self._tasks = len(labels)
+        self._experts = sum(group.sets for group in groups)
+        owners = [group.task for group in groups for _ in range(group.sets)]
+        starts = [sum(group.sets for group in groups[:place]) for place in range(len(groups))]
+        self._groups = [
+            [place for place, of in enumerate(towers) if of == tower]
+            for tower in range(max(towers) + 1)
+        ]
+        self._columns = [
+            [starts[g] + m for g in members for m in range(groups[g].sets)]
+            for members in self._groups
+        ]
+        trained = [[owner in ("", label) for owner in owners] for label in labels]
+        everywhere = all(all(of_task) for of_task in trained)
+        mask = None if everywhere else torch.tensor(trained)[:, :, None]
+        self.register_buffer("trained", mask, persistent=False)
+
+    def forward(self, outputs: Sequence[torch.Tensor], gate: Gate | None) -> list[torch.Tensor]:
+        """Outputs by group, and weights (T, S, B) -> (T, B, H) by tower."""
+        joined = [
+            outputs[members[0]] if len(members) == 1 else torch.cat([outputs[g] for g in members])
+            for members in self._groups
+        ]
+        if gate is None and self.trained is None:
+            means = [of_tower.sum(dim=0) / self._experts for of_tower in joined]
+            return [mean.expand(self._tasks, -1, -1) for mean in means]
+        weights = self._uniform(joined[0]) if gate is None else gate.weights
+        return [
+            self._weighed(of_tower, columns, weights)
+            for of_tower, columns in zip(joined, self._columns, strict=True)
+        ]
+
+    def _uniform(self, outputs: torch.Tensor) -> torch.Tensor:
+        shape = (self._tasks, self._experts, outputs.shape[1])
+        return outputs.new_full(shape, 1 / self._experts)
+
+    def _weighed(
+        self, outputs: torch.Tensor, columns: list[int], weights: torch.Tensor
+    ) -> torch.Tensor:
+        chosen = weights[:, columns]
+        if self.trained is None:
+            return _sum(chosen, outputs)
+        trained = self.trained[:, columns]
+        return _sum(chosen * trained, outputs) + _sum(chosen * ~trained, outputs.detach())
+
+
+def _sum(weights: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+    """Weights (T, S, B) and outputs (S, B, H) -> (T, B, H)."""
+    return torch.einsum("tsb,sbh->tbh", weights.to(outputs.dtype), outputs)
