@@ -2,6 +2,7 @@
 # make test    environment, then every test that needs no GPU and no cluster
 # make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
 # make bench-loader [ROWS=100000]                the loader beside training
+# make bench-train [ONLY="dcnv2 ipnn" SETS="1 4"]  a training step of every interaction, beside its floor
 # make lint    formatting, lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: env demo test test-slow bench-prepare bench-loader lint format clean
+.PHONY: env demo test test-slow bench-prepare bench-loader bench-train lint format clean
 
 env: $(INSTALLED)
 
@@ -51,6 +52,9 @@ bench-prepare: $(INSTALLED)
 
 bench-loader: $(INSTALLED)
 	python tests/benchmarks/bench_loader.py --rows $(ROWS)
+
+bench-train: $(INSTALLED)
+	python tests/benchmarks/bench_train.py $(if $(ONLY),--only $(ONLY)) $(if $(SETS),--sets $(SETS))
 
 lint: $(INSTALLED)
 	ruff format --check .

@@ -60,14 +60,14 @@ def main() -> None:
 def _samples_per_second(batches: Iterator[Batch]) -> float:
     started, rows = time.perf_counter(), 0
     for batch in batches:
-        rows += len(batch.labels)
+        rows += len(batch.weights)
     return rows / (time.perf_counter() - started)
 
 
 def _trained(pipeline, batches: Iterator[Batch], count: int) -> float:
     """Samples/s of ``count`` steps, loader included."""
     batch = next(batches)
-    rows = len(batch.labels)
+    rows = len(batch.weights)
     for _ in range(2):
         pipeline.progress(batches)
     started = time.perf_counter()

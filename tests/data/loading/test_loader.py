@@ -35,7 +35,7 @@ def row_texts(batch: Batch, real_only: bool = True) -> list[str]:
     columns = []
     for jagged in batch.features.to_dict().values():
         columns.append(torch.split(jagged.values(), jagged.lengths().tolist()))
-    labels, weights = batch.labels.tolist(), batch.weights.tolist()
+    labels, weights = batch.labels[0].tolist(), batch.weights.tolist()
     return [
         f"{labels[row]} {[column[row].tolist() for column in columns]}"
         for row in range(len(labels))
@@ -72,7 +72,7 @@ def test_without_a_shuffle_the_rows_come_in_the_files_order(tiny_dataset: Path) 
 
 
 def test_no_batch_is_a_small_rest(tiny_dataset: Path) -> None:
-    sizes = [len(batch.labels) for batch in loader(tiny_dataset, batch_size=150).epoch(0)]
+    sizes = [len(batch.weights) for batch in loader(tiny_dataset, batch_size=150).epoch(0)]
     assert sum(sizes) == 1_600
     assert len(sizes) == loader(tiny_dataset, batch_size=150).batches_per_epoch == 12
     assert set(sizes) == {128, 136}
@@ -92,7 +92,7 @@ def test_global_batches_do_not_depend_on_the_number_of_ranks(
     ]
     for expected, *slices in zip(alone, *ranks, strict=True):
         assert row_texts(expected) == [text for part in slices for text in row_texts(part)]
-        assert len({len(part.labels) for part in slices}) == 1
+        assert len({len(part.weights) for part in slices}) == 1
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 64])
@@ -100,7 +100,7 @@ def test_the_ranks_mean_of_weighted_losses_is_the_mean_loss(
     tiny_dataset: Path, world_size: int
 ) -> None:
     def loss(batch: Batch) -> np.ndarray:
-        return batch.labels.numpy().astype(np.float64) + batch.features["large"].values().numpy()
+        return batch.labels[0].numpy().astype(np.float64) + batch.features["large"].values().numpy()
 
     alone = loader(tiny_dataset, split="test", batch_size=33).epoch(0)
     ranks = [
@@ -170,7 +170,7 @@ def test_features_are_bags_of_every_field_in_the_manifests_order(tiny_dataset: P
     batch = next(loader(tiny_dataset).epoch(0))
     features = batch.features
     assert features.keys() == [field.name for field in read_manifest(tiny_dataset).fields]
-    assert features.stride() == len(batch.labels)
+    assert features.stride() == len(batch.weights)
     assert features.values().dtype == torch.int64
     assert features.lengths().dtype == torch.int32
     assert features.offsets()[-1] == len(features.values())
