@@ -1,0 +1,60 @@
+import pytest
+import torch
+from interaction_laws import HIDDEN, InteractionLaws, build, embeddings_of, hidden_block
+from torch import Tensor, nn
+from torchrec.modules.crossnet import CrossNet
+
+from pipeline.model.interactions.dcnv2 import DCNv2
+from pipeline.spec_model import DCNv2Spec, GroupSpec, ModelSpec
+
+
+class TestDCNv2(InteractionLaws):
+    name = "dcnv2"
+    model = {"dcnv2": {"layers": 2}}  # noqa: RUF012
+
+    def naive(self, interaction: DCNv2, embeddings: Tensor) -> Tensor:
+        """x_(l+1) = x_0 * (W_l x_l + b_l) + x_l for each set and row, then the projection."""
+        outputs = []
+        for place, of_set in enumerate(embeddings):
+            crossed = []
+            for row in of_set:
+                first = x = torch.cat(list(row))
+                for weight, bias in zip(interaction.weights, interaction.biases, strict=True):
+                    x = first * (weight[place].T @ x + bias[place, 0]) + x
+                crossed.append(x)
+            outputs.append(hidden_block(interaction.projection, place, torch.stack(crossed)))
+        return torch.stack(outputs)
+
+
+class TestCrossLayers:
+    @pytest.mark.parametrize("layers", [1, 2, 4])
+    def test_agree_with_torchrecs_cross_net(self, layers: int) -> None:
+        interaction = build("dcnv2", 6, 5, 3, {"dcnv2": {"layers": layers}})
+        embeddings = embeddings_of("dcnv2", 6, 5, 3)
+        interaction.projection = nn.Identity()
+        found = interaction(embeddings)
+        for place in range(3):
+            single = CrossNet(30, layers).double()
+            for layer in range(layers):
+                single.kernels[layer].data = interaction.weights[layer][place].T
+                single.bias[layer].data = interaction.biases[layer][place].T
+            expected = single(embeddings[place].flatten(1))
+            torch.testing.assert_close(found[place], expected, rtol=1e-10, atol=1e-10)
+
+    def test_start_xavier_uniform_for_every_set_with_bias_0(self) -> None:
+        torch.manual_seed(0)
+        group = GroupSpec(interaction="dcnv2", sets=2, embedding_dim=20)
+        interaction = DCNv2(5, group, ModelSpec(hidden_dim=HIDDEN))
+        bound = (6 / (100 + 100)) ** 0.5
+        for weight, bias in zip(interaction.weights, interaction.biases, strict=True):
+            assert weight.abs().max() <= bound
+            # 10,000 uniform draws a set: the standard deviation is settled to 1 %.
+            expected = torch.full((2,), bound / 3**0.5)
+            torch.testing.assert_close(weight.std(dim=(1, 2)), expected, rtol=0.03, atol=0)
+            assert torch.equal(bias, torch.zeros(2, 1, 100))
+
+    def test_are_as_many_as_the_spec_says(self) -> None:
+        group = GroupSpec(interaction="dcnv2", sets=2, embedding_dim=4)
+        default = DCNv2(3, group, ModelSpec())
+        two = DCNv2(3, group, ModelSpec(dcnv2=DCNv2Spec(layers=2)))
+        assert (len(default.weights), len(two.weights)) == (4, 2)

@@ -1,0 +1,28 @@
+import torch
+from interaction_laws import InteractionLaws, build, embeddings_of, hidden_block
+from torch import Tensor
+
+from pipeline.model.interactions.dnn import DNN
+
+
+class TestDNN(InteractionLaws):
+    name = "dnn"
+
+    def naive(self, interaction: DNN, embeddings: Tensor) -> Tensor:
+        """ReLU(BatchNorm([e_1, .., e_F] W)) for each set."""
+        rows = [torch.stack([torch.cat(list(row)) for row in of_set]) for of_set in embeddings]
+        return torch.stack(
+            [hidden_block(interaction.projection, place, x) for place, x in enumerate(rows)]
+        )
+
+
+def test_a_linear_interaction_of_sets_would_be_one_wide_set() -> None:
+    """Appendix E: without its non-linearity, the mean over M sets is one set of M K columns."""
+    interaction, embeddings = build("dnn", 4, 3, 5), embeddings_of("dnn", 4, 3, 5)
+    linear = interaction.projection[0]
+    mean = linear(embeddings.flatten(2)).mean(dim=0)
+    wide = embeddings.flatten(2).permute(1, 0, 2).flatten(1)
+    one = wide @ (linear.weight / 5).flatten(0, 1)
+    torch.testing.assert_close(mean, one)
+    outputs = interaction(embeddings).mean(dim=0)
+    assert not torch.allclose(outputs, one)
