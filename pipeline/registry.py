@@ -13,11 +13,12 @@ import difflib
 import importlib
 import re
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 from pipeline.console import InputError
 
 Kind = Literal["interaction", "head", "tower"]
+Base = TypeVar("Base")
 
 _MODEL = "pipeline.model."
 BUILT_IN: dict[Kind, dict[str, str]] = {
@@ -28,6 +29,7 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
     "head": {
         "gate": f"{_MODEL}heads.gate:GateHead",
         "mean": f"{_MODEL}heads.mean:MeanHead",
+        "sparse_gate": f"{_MODEL}heads.sparse_gate:SparseGateHead",
     },
     "tower": {
         "mlp": f"{_MODEL}towers.mlp:MLPTower",
@@ -53,19 +55,24 @@ def check_name(kind: Kind, name: str) -> str:
     )
 
 
-def load_component(kind: Kind, name: str) -> Any:
+def load_component(kind: Kind, name: str, base: type[Base]) -> type[Base]:
     """The class that a name stands for.
 
     Raises:
-        InputError: it cannot be imported.
+        InputError: it cannot be imported, or is no subclass of ``base``.
     """
     others = _entry_points(kind)
     path = BUILT_IN[kind].get(name) or (others[name].value if name in others else name)
     module, _, attribute = path.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise InputError(f"model: the {kind} {name!r} cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise InputError(
+            f"model: the {kind} {name!r} is no subclass of {base.__module__}.{base.__name__}"
+        )
+    return found
 
 
 def _entry_points(kind: Kind) -> dict[str, EntryPoint]:

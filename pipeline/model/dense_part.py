@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from pipeline.console import InputError
-from pipeline.model.heads.head import Gate, HeadInputs
+from pipeline.model.heads.head import Gate, Head, HeadInputs
 from pipeline.model.interactions.build import build_interaction
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.mixture import Mixture
 from pipeline.model.numeric_embeddings import NumericEmbeddings
 from pipeline.model.tables import TableGroup, table_groups
+from pipeline.model.towers.tower import Tower
 from pipeline.registry import load_component
 from pipeline.spec_model import OWN, GroupSpec, ModelSpec
 
@@ -60,18 +61,20 @@ class DensePart(nn.Module):
         self.interactions = nn.ModuleList(interactions)
         kinds = [_tower_of(interaction, spec) for interaction in interactions]
         towers = list(dict.fromkeys(kinds))
-        self.head = load_component("head", spec.head)(
+        self.head = load_component("head", spec.head, Head)(
             HeadInputs(
                 tasks=len(labels),
                 experts=sum(group.sets for group in groups),
                 fields=tuple(fields),
                 widths=tuple((table.sets, table.columns) for table in tables),
+                trained=_trained(groups, self._tables, len(tables), labels),
             ),
             spec,
         )
         self.mixture = Mixture(groups, [towers.index(kind) for kind in kinds], labels)
         self.towers = nn.ModuleList(
-            load_component("tower", name)(len(labels), streams, spec) for name, streams in towers
+            load_component("tower", name, Tower)(len(labels), streams, spec)
+            for name, streams in towers
         )
         self._autocast = precision == "bf16"
 
@@ -111,13 +114,29 @@ def _tower_of(interaction: Interaction, spec: ModelSpec) -> tuple[str, tuple[int
     return interaction.tower if spec.tower == OWN else spec.tower, interaction.streams
 
 
+def _trained(
+    groups: Sequence[GroupSpec], places: Sequence[int], tables: int, labels: Sequence[str]
+) -> tuple[tuple[bool, ...], ...]:
+    """For each table group, by task, whether a group that reads it is the task's or nobody's.
+
+    The gates' own embeddings, which no group reads, are everybody's.
+    """
+    owners: list[set[str]] = [set() for _ in range(tables)]
+    for group, place in zip(groups, places, strict=True):
+        owners[place].add(group.task)
+    return tuple(
+        tuple(not of_table or bool(of_table & {"", label}) for label in labels)
+        for of_table in owners
+    )
+
+
 def _tables_of(groups: Sequence[GroupSpec], tables: Sequence[TableGroup], fields: int) -> list[int]:
     """For each group the place of its embeddings among the table groups."""
     owners = [place for place, group in enumerate(groups) if group.shares is None]
     places = []
     for number, group in enumerate(groups):
         place = owners.index(number if group.shares is None else group.shares)
-        kind = load_component("interaction", group.interaction)
+        kind = load_component("interaction", group.interaction, Interaction)
         needed, given = kind.table_columns(fields, group.embedding_dim), tables[place].columns
         if needed != given:
             raise InputError(

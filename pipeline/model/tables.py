@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.data.manifest import Field
+from pipeline.model.interactions.interaction import Interaction
 from pipeline.registry import load_component
 from pipeline.spec_model import ModelSpec
 
@@ -26,6 +27,7 @@ class Table:
         first_set: the place in its group of the first set stored here.
         sets: the number of sets stored here.
         embedding_dim: C, the columns of one set.
+        of_gates: whether gates read it, and no expert.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Table:
     first_set: int
     sets: int
     embedding_dim: int
+    of_gates: bool = False
 
     @property
     def rows(self) -> int:
@@ -53,10 +56,11 @@ class Table:
 
 @dataclass(frozen=True)
 class TableGroup:
-    """Sets of one size: M = ``sets``, each with C = ``columns`` columns."""
+    """Sets of one size: M = ``sets``, each with C = ``columns`` columns; experts' or the gates'."""
 
     sets: int
     columns: int
+    of_gates: bool = False
 
 
 def table_groups(fields: int, spec: ModelSpec) -> tuple[TableGroup, ...]:
@@ -69,7 +73,7 @@ def table_groups(fields: int, spec: ModelSpec) -> tuple[TableGroup, ...]:
     groups = [
         TableGroup(
             group.sets,
-            load_component("interaction", group.interaction).table_columns(
+            load_component("interaction", group.interaction, Interaction).table_columns(
                 fields, group.embedding_dim
             ),
         )
@@ -77,7 +81,7 @@ def table_groups(fields: int, spec: ModelSpec) -> tuple[TableGroup, ...]:
         if group.shares is None
     ]
     if spec.gate.embedding_dim:
-        groups.append(TableGroup(1, spec.gate.embedding_dim))
+        groups.append(TableGroup(1, spec.gate.embedding_dim, of_gates=True))
     return tuple(groups)
 
 
@@ -87,12 +91,21 @@ def layout_tables(
     """The tables of a model, ordered by group, then set (when separate), then field."""
     tables = []
     for number, group in enumerate(groups):
+        name = "gate" if group.of_gates else f"g{number}"
         packed = storage == "packed"
         for first_set in range(1 if packed else group.sets):
-            suffix = f"g{number}" if packed else f"g{number}_s{first_set}"
+            suffix = name if packed else f"{name}_s{first_set}"
             sets = group.sets if packed else 1
             tables += [
-                Table(f"{field.name}_{suffix}", field, number, first_set, sets, group.columns)
+                Table(
+                    f"{field.name}_{suffix}",
+                    field,
+                    number,
+                    first_set,
+                    sets,
+                    group.columns,
+                    group.of_gates,
+                )
                 for field in fields
             ]
     return tuple(tables)

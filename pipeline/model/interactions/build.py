@@ -2,31 +2,20 @@
 
 import torch
 
-from pipeline.console import InputError
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.registry import load_component
 from pipeline.spec_model import GroupSpec, ModelSpec
 
 
 def build_interaction(fields: int, group: GroupSpec, spec: ModelSpec) -> Interaction:
-    """The interaction that the group names; one for all its sets where the spec says so.
-
-    Raises:
-        InputError: what is named is no ``Interaction``.
-    """
+    """The interaction that the group names; one for all its sets where the spec says so."""
     if spec.shared_interaction:
         return SharedInteraction(fields, group, spec)
     return _built(fields, group, spec)
 
 
 def _built(fields: int, group: GroupSpec, spec: ModelSpec) -> Interaction:
-    kind = load_component("interaction", group.interaction)
-    if not (isinstance(kind, type) and issubclass(kind, Interaction)):
-        raise InputError(
-            f"model: the interaction {group.interaction!r} is no subclass of "
-            f"{Interaction.__module__}.Interaction"
-        )
-    return kind(fields, group, spec)
+    return load_component("interaction", group.interaction, Interaction)(fields, group, spec)
 
 
 class SharedInteraction(Interaction):
