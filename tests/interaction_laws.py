@@ -11,7 +11,6 @@ from torch import Tensor
 from pipeline.model.interactions.build import build_interaction
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
-from pipeline.registry import load_component
 from pipeline.spec_model import GroupSpec, ModelSpec
 
 HIDDEN, ROWS = 6, 3
@@ -35,9 +34,9 @@ def build(
     return interaction
 
 
-def embeddings_of(name: str, fields: int, size: int, sets: int) -> Tensor:
+def embeddings_for(interaction: Interaction, fields: int, size: int, sets: int) -> Tensor:
     """Random embeddings (M, B, F, C) in float64."""
-    columns = load_component("interaction", name).table_columns(fields, size)
+    columns = interaction.table_columns(fields, size)
     generator = torch.Generator().manual_seed(fields + size + sets)
     return torch.randn(sets, ROWS, fields, columns, generator=generator, dtype=torch.float64)
 
@@ -83,7 +82,7 @@ class InteractionLaws:
     def made(self, fields: int, size: int, sets: int) -> tuple[Interaction, Tensor]:
         """The interaction and embeddings for it."""
         interaction = build(self.name, fields, size, sets, self.model)
-        return interaction, embeddings_of(self.name, fields, size, sets)
+        return interaction, embeddings_for(interaction, fields, size, sets)
 
     def assert_agrees_with_formula(self, fields: int, size: int, sets: int) -> None:
         interaction, embeddings = self.made(fields, size, sets)

@@ -9,34 +9,55 @@ from pipeline.spec_model import GroupSpec, ModelSpec
 
 
 class DCNv2(Interaction):
-    """Stacked DCNv2 with full-rank cross layers: (M, B, F, K) -> (M, B, H).
+    """Stacked DCNv2: (M, B, F, K) -> (M, B, H).
 
     x_0 = [e_1, .., e_F], x_(l+1) = x_0 * (W_l x_l + b_l) + x_l, then the projection. W_l is d x d,
-    d = F K, and starts Xavier uniform; b_l starts at 0.
-    Wang et al., 'DCN V2', WWW 2021, eq. 1.
+    d = F K, or of low rank, W_l = U_l V_l with U_l (d, rank) and V_l (rank, d), where the spec
+    gives a rank. Matrices start Xavier uniform; b_l starts at 0.
+    Wang et al., 'DCN V2', WWW 2021, eq. 1 and 2.
+
+    Attributes:
+        weights: by layer W_l (M, d, d), or U_l (M, rank, d).
+        reductions: by layer V_l (M, d, rank); none at full rank.
+        biases: by layer (M, 1, d).
     """
 
     def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
         super().__init__(fields, group, spec)
-        width = fields * group.embedding_dim
-        layers = spec.dcnv2.layers
+        sets, width = group.sets, fields * group.embedding_dim
+        layers, rank = spec.dcnv2.layers, spec.dcnv2.rank
         self.streams = (spec.hidden_dim,)
+        self._fields = fields
         # As baddbmm reads them: x W, so each is the transpose of the paper's.
-        self.weights = nn.ParameterList(
-            torch.empty(group.sets, width, width) for _ in range(layers)
-        )
-        self.biases = nn.ParameterList(torch.zeros(group.sets, 1, width) for _ in range(layers))
-        for weight in self.weights:
-            for matrix in weight:
-                nn.init.xavier_uniform_(matrix)
+        self.weights = _matrices(layers, sets, rank or width, width)
+        self.reductions = _matrices(layers if rank else 0, sets, width, rank)
+        self.biases = nn.ParameterList(torch.zeros(sets, 1, width) for _ in range(layers))
         self.projection = HiddenBlock(
-            group.sets, width, spec.hidden_dim, spec.normalization, spec.dropout
+            sets, width, spec.hidden_dim, spec.normalization, spec.dropout
         )
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, K) -> (M, B, H)."""
         first = embeddings.flatten(2)
         crossed = first
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            crossed = torch.addcmul(crossed, first, torch.baddbmm(bias, crossed, weight))
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            reduced = torch.bmm(crossed, self.reductions[layer]) if self.reductions else crossed
+            crossed = torch.addcmul(crossed, first, torch.baddbmm(bias, reduced, weight))
         return self.projection(crossed)
+
+    def block_norms(self) -> torch.Tensor | None:
+        """||W_(i->j)||_F^2, (layers, M, F, F): of the block that takes e_i to what e_j meets."""
+        weights: list[torch.Tensor] = list(self.weights)
+        if self.reductions:
+            weights = list(map(torch.bmm, self.reductions, weights))
+        blocks = torch.stack(weights).unflatten(3, (self._fields, -1))
+        return blocks.unflatten(2, (self._fields, -1)).square().sum(dim=(3, 5))
+
+
+def _matrices(layers: int, sets: int, rows: int, columns: int) -> nn.ParameterList:
+    """For each layer (M, rows, columns), each set's own Xavier uniform matrix."""
+    parameters = nn.ParameterList(torch.empty(sets, rows, columns) for _ in range(layers))
+    for parameter in parameters:
+        for matrix in parameter:
+            nn.init.xavier_uniform_(matrix)
+    return parameters

@@ -48,6 +48,7 @@ class Interaction(nn.Module, ABC):
         """Squared norms of its weights by set and field pair, the pattern of the interaction.
 
         Returns:
-            (layers, M, F, F), ||W_ij||_F^2 at [l, m, i, j]; None where weights are not by pair.
+            (layers, M, F, F), ||W_(i->j)||_F^2 at [l, m, i, j], where W_(i->j) is applied to e_i
+            before it meets e_j; None where weights are not by pair.
         """
         return None

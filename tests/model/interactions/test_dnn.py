@@ -1,5 +1,5 @@
 import torch
-from interaction_laws import InteractionLaws, build, embeddings_of, hidden_block
+from interaction_laws import InteractionLaws, build, embeddings_for, hidden_block
 from torch import Tensor
 
 from pipeline.model.interactions.dnn import DNN
@@ -18,7 +18,8 @@ class TestDNN(InteractionLaws):
 
 def test_a_linear_interaction_of_sets_would_be_one_wide_set() -> None:
     """Appendix E: without its non-linearity, the mean over M sets is one set of M K columns."""
-    interaction, embeddings = build("dnn", 4, 3, 5), embeddings_of("dnn", 4, 3, 5)
+    interaction = build("dnn", 4, 3, 5)
+    embeddings = embeddings_for(interaction, 4, 3, 5)
     linear = interaction.projection[0]
     mean = linear(embeddings.flatten(2)).mean(dim=0)
     wide = embeddings.flatten(2).permute(1, 0, 2).flatten(1)
