@@ -67,8 +67,9 @@ class GateSpec(Section):
     Attributes:
         fields: whose embeddings are read; none means all.
         embedding_dim: of embeddings of the gates' own; 0 reads those of the experts' sets.
-        top_k: experts a row, of the head ``sparse_gate``.
-        noise: whether its scores are drawn with learnt noise in training.
+        top_k: experts that a row keeps, of the head ``sparse_gate``.
+        noise: whether its scores are drawn with learnt noise in training. Without it, rows whose
+            scores are equal, as all are at the start, keep the same experts.
         balance_weight: of its load-balancing loss.
     """
 
@@ -93,7 +94,8 @@ class ModelSpec(Section):
         interaction, sets, embedding_dim: the short form of one group.
         groups: the long form, for a mixture of interactions or sizes.
         tasks: the labels to predict; none means the dataset's first alone.
-        head: ``mean`` over the sets (the paper), or a ``gate`` (mixture of experts).
+        head: ``mean`` over the sets (the paper), a ``gate`` (mixture of experts), or a
+            ``sparse_gate`` that keeps the best ``top_k`` of them for each row.
         gate: settings of gates.
         tower: from a representation to a logit; ``own`` is each interaction's.
         shared_interaction: one interaction for all sets of a group, projection included (the
@@ -147,6 +149,12 @@ class ModelSpec(Section):
     def _check_gate(self) -> Self:
         if self.head == "mean" and self.gate.embedding_dim:
             raise ValueError("gate.embedding_dim: the mean head has no gates to read them")
+        experts = sum(group.sets for group in self.resolved_groups)
+        if self.head == "sparse_gate" and self.gate.top_k > experts:
+            raise ValueError(
+                f"gate.top_k is {self.gate.top_k}: there are {experts} experts, the sets of all "
+                "groups; give that many at the most"
+            )
         return self
 
     @model_validator(mode="after")

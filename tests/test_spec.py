@@ -5,8 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.spec import Spec
-from pipeline.spec_model import GroupSpec, ModelSpec
 from pipeline.spec_data import DataSpec, FieldSpec
+from pipeline.spec_model import GroupSpec, ModelSpec
 
 MINIMAL: dict[str, Any] = {
     "run": {"directory": "runs/a"},
@@ -214,3 +214,16 @@ class TestSource:
         where, message = refused(data={"source": ["a", "b"], **other})
         assert where == ("data",)
         assert "data.source is one path" in message
+
+
+class TestSparseGate:
+    def test_keeps_no_more_experts_than_there_are(self) -> None:
+        groups = [
+            {"interaction": "dnn", "sets": 2, "embedding_dim": 8},
+            {"interaction": "dcnv2", "shares": 0},
+        ]
+        four = {"groups": groups, "head": "sparse_gate"}
+        assert spec_with(model={**four, "gate": {"top_k": 4}}).model.gate.top_k == 4
+        where, message = refused(model={**four, "gate": {"top_k": 5}})
+        assert where == ("model",)
+        assert "gate.top_k is 5: there are 4 experts" in message

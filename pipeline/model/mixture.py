@@ -8,7 +8,18 @@ from torch import nn
 from pipeline.model.heads.head import Gate
 from pipeline.spec_model import GroupSpec
 
-# Experts are the sets of all groups, one after the other, each with its interaction.
+
+def expert_names(groups: Sequence[GroupSpec]) -> tuple[str, ...]:
+    """The S experts: the sets of all groups, one after the other, each with its interaction.
+
+    >>> expert_names([GroupSpec(interaction="dcnv2", sets=2, embedding_dim=4)])
+    ('g0 dcnv2 s0', 'g0 dcnv2 s1')
+    """
+    return tuple(
+        f"g{place} {group.interaction} s{number}"
+        for place, group in enumerate(groups)
+        for number in range(group.sets)
+    )
 
 
 class Mixture(nn.Module):

@@ -14,13 +14,15 @@ from pipeline.training.checkpoint import read_table
 def probe_collapse(
     checkpoint: Path, tables: tuple[Table, ...], runtime: Runtime
 ) -> list[FieldCollapse]:
-    """Every field's collapse measures. Collective.
+    """Every field's collapse measures, of the experts' sets. Collective.
 
-    The fields are dealt out over the ranks, and a rank holds one field's tables at a time.
+    The gates' own embeddings are no embedding set of the paper's and are left out. The fields are
+    dealt out over the ranks, and a rank holds one field's tables at a time.
     """
-    names = list(dict.fromkeys(table.field.name for table in tables))
+    sets = [table for table in tables if not table.of_gates]
+    names = list(dict.fromkeys(table.field.name for table in sets))
     own = {
-        name: _analyse(checkpoint, [table for table in tables if table.field.name == name])
+        name: _analyse(checkpoint, [table for table in sets if table.field.name == name])
         for name in names[runtime.rank :: runtime.world_size]
     }
     gathered: list[dict[str, FieldCollapse]] = [{} for _ in range(runtime.world_size)]

@@ -18,6 +18,7 @@ from pipeline.metrics.calibration import calibration_curve
 from pipeline.model.multi_embedding import ParameterCount
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
+from pipeline.spec_model import GroupSpec
 from pipeline.training.checkpoint import load_checkpoint
 from pipeline.training.collapse_probe import probe_collapse
 from pipeline.training.journal import read_journal
@@ -106,15 +107,22 @@ def _metrics(
 def _model_facts(spec: Spec, parameters: ParameterCount) -> dict[str, Any]:
     """The architecture; a mixture's groups are listed in ``interaction``."""
     groups = spec.model.resolved_groups
-    mixture = " + ".join(f"{g.interaction} {g.sets} x {g.embedding_dim}" for g in groups)
+    own = [group for group in groups if group.shares is None]
+    mixture = " + ".join(map(_group_text, groups))
     return {
         "interaction": groups[0].interaction if len(groups) == 1 else mixture,
-        "sets": sum(group.sets for group in groups),
-        "embedding_dim": max(group.embedding_dim for group in groups),
+        "sets": sum(group.sets for group in own),
+        "embedding_dim": max(group.embedding_dim for group in own),
         "head": spec.model.head,
         "tables": spec.model.tables,
         "parameters": asdict(parameters),
     }
+
+
+def _group_text(group: GroupSpec) -> str:
+    if group.shares is not None:
+        return f"{group.interaction} on the sets of g{group.shares}"
+    return f"{group.interaction} {group.sets} x {group.embedding_dim}"
 
 
 def _write(

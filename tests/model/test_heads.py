@@ -15,7 +15,13 @@ from pipeline.spec_model import GateSpec, ModelSpec
 TASKS, ROWS = 2, 5
 # Two sets of 3 columns, then one of 5.
 WIDTHS = ((2, 3), (1, 5))
-INPUTS = HeadInputs(tasks=TASKS, experts=3, fields=("user", "item", "age"), widths=WIDTHS)
+INPUTS = HeadInputs(
+    tasks=TASKS,
+    experts=3,
+    fields=("user", "item", "age"),
+    widths=WIDTHS,
+    trained=((True, True), (True, True)),
+)
 
 
 @pytest.fixture

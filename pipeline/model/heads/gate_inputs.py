@@ -14,8 +14,11 @@ class GateScores(nn.Module):
     """A score of every expert, by task and row: W x + b, (T, S, B).
 
     x is the embeddings of ``model.gate.fields`` in every set; of the gates' own embeddings alone,
-    where they have some. W and b start at 0.
+    where they have some. W and b start at 0. Where a task's gradient must not reach embeddings, its
+    scores read them and the gradient stops there.
     """
+
+    trained: torch.Tensor
 
     def __init__(self, inputs: HeadInputs, spec: ModelSpec) -> None:
         super().__init__()
@@ -24,19 +27,28 @@ class GateScores(nn.Module):
         self._shape = (inputs.tasks, inputs.experts)
         count = len(self._fields or inputs.fields)
         outputs = inputs.tasks * inputs.experts
-        widths = inputs.widths[-1:] if self._own else inputs.widths
+        widths, trained = inputs.widths, inputs.trained
+        if self._own:
+            widths, trained = widths[-1:], trained[-1:]
         self.weights = nn.ParameterList(
             torch.zeros(sets, count * columns, outputs) for sets, columns in widths
         )
         self.bias = nn.Parameter(torch.zeros(outputs))
+        self._by_all = [all(of_tensor) for of_tensor in trained]
+        by_output = torch.tensor(trained).repeat_interleave(inputs.experts, dim=1)
+        self.register_buffer("trained", by_output, persistent=False)
 
     def forward(self, embeddings: Sequence[torch.Tensor]) -> torch.Tensor:
         """Embeddings (M, B, F, C) -> (T, S, B)."""
         read = embeddings[-1:] if self._own else embeddings
         scores: torch.Tensor = self.bias
-        for sets, weight in zip(read, self.weights, strict=True):
-            chosen = sets[:, :, self._fields] if self._fields else sets
-            scores = scores + torch.bmm(chosen.flatten(2), weight).sum(dim=0)
+        for place, (sets, weight) in enumerate(zip(read, self.weights, strict=True)):
+            chosen = (sets[:, :, self._fields] if self._fields else sets).flatten(2)
+            part = torch.bmm(chosen, weight)
+            if not self._by_all[place]:
+                stopped = torch.bmm(chosen.detach(), weight)
+                part = torch.where(self.trained[place], part, stopped)
+            scores = scores + part.sum(dim=0)
         return scores.T.unflatten(0, self._shape)
 
 

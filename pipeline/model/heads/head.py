@@ -20,12 +20,15 @@ class HeadInputs:
         experts: S, the sets of all groups, each with its interaction.
         fields: the names of the F fields, dense ones at the end.
         widths: (M, C) of each tensor (M, B, F, C) of embeddings, in their order.
+        trained: for each of these tensors, by task, whether the task may train it. A gate reads
+            all of them, and its gradient stops at those of other tasks.
     """
 
     tasks: int
     experts: int
     fields: tuple[str, ...]
     widths: tuple[tuple[int, int], ...]
+    trained: tuple[tuple[bool, ...], ...]
 
 
 class Gate(NamedTuple):
