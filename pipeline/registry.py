@@ -25,6 +25,9 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
     "interaction": {
         "dcnv2": f"{_MODEL}interactions.dcnv2:DCNv2",
         "dnn": f"{_MODEL}interactions.dnn:DNN",
+        "finalmlp": f"{_MODEL}interactions.finalmlp:FinalMLP",
+        "wukong": f"{_MODEL}interactions.wukong:Wukong",
+        "xdeepfm": f"{_MODEL}interactions.xdeepfm:XDeepFM",
     },
     "head": {
         "gate": f"{_MODEL}heads.gate:GateHead",
@@ -32,7 +35,9 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
         "sparse_gate": f"{_MODEL}heads.sparse_gate:SparseGateHead",
     },
     "tower": {
+        "finalmlp": f"{_MODEL}towers.finalmlp:FinalMLPTower",
         "mlp": f"{_MODEL}towers.mlp:MLPTower",
+        "xdeepfm": f"{_MODEL}towers.xdeepfm:XDeepFMTower",
     },
 }
 _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -87,6 +87,26 @@ class DCNv2Spec(Section):
     rank: NonNegativeInt = 0
 
 
+class XDeepFMSpec(Section):
+    """xDeepFM's compressed interaction network."""
+
+    layers: PositiveInt = 2
+    maps: PositiveInt = 16
+
+
+class WukongSpec(Section):
+    """Wukong's layers.
+
+    Attributes:
+        width: embeddings that each of a layer's two blocks makes.
+        rank: of the factorization machine's compression.
+    """
+
+    layers: PositiveInt = 2
+    width: PositiveInt = 16
+    rank: PositiveInt = 8
+
+
 class ModelSpec(Section):
     """The multi-embedding model; single-embedding is ``sets = 1``.
 
@@ -128,6 +148,8 @@ class ModelSpec(Section):
     hidden_dim: PositiveInt = 400
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     dcnv2: DCNv2Spec = DCNv2Spec()
+    xdeepfm: XDeepFMSpec = XDeepFMSpec()
+    wukong: WukongSpec = WukongSpec()
     custom: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -130,14 +130,16 @@ class SetBatchNorm(nn.Module):
 class SetLayerNorm(nn.Module):
     """Layer normalisation with weights of its own for every set (Ba et al., 2016)."""
 
-    def __init__(self, sets: int, features: int) -> None:
+    def __init__(self, sets: int, features: int, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(sets, 1, features))
-        self.bias = nn.Parameter(torch.zeros(sets, 1, features))
+        self.bias = nn.Parameter(torch.zeros(sets, 1, features)) if bias else None
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(M, B, features) -> the same shape."""
         normal = nn.functional.layer_norm(inputs, inputs.shape[-1:])
+        if self.bias is None:
+            return normal * self.weight
         return torch.addcmul(self.bias, normal, self.weight)
 
 

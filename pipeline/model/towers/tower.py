@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from pipeline.console import InputError
 from pipeline.spec_model import ModelSpec
 
 
@@ -25,3 +26,17 @@ class Tower(nn.Module, ABC):
     @abstractmethod
     def forward(self, representation: torch.Tensor) -> torch.Tensor:
         """(T, B, H) -> (T, B)."""
+
+
+def two_streams(tower: str, streams: Sequence[int]) -> list[int]:
+    """The widths of the two streams that a tower reads.
+
+    Raises:
+        InputError: the interaction gives another number of them.
+    """
+    if len(streams) != 2:
+        raise InputError(
+            f"model.tower: {tower} reads two streams, the interaction gives {len(streams)}; "
+            "leave it out or take mlp"
+        )
+    return list(streams)

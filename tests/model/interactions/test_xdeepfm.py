@@ -1,0 +1,93 @@
+import pytest
+import torch
+from interaction_laws import InteractionLaws, assert_agree, build, embeddings_for, hidden_block
+from torch import Tensor
+
+from pipeline.model.interactions import xdeepfm
+from pipeline.model.interactions.xdeepfm import XDeepFM, pair_forms
+
+
+class TestXDeepFM(InteractionLaws):
+    name = "xdeepfm"
+    model = {"xdeepfm": {"layers": 2, "maps": 3}}  # noqa: RUF012
+    widest = 80
+
+    def naive(self, interaction: XDeepFM, embeddings: Tensor) -> Tensor:
+        """X^l_h = ReLU(sum_ij w_hij (X^(l-1)_i * e_j) + b_h), summed over K; and the DNN."""
+        outputs = []
+        for place, of_set in enumerate(embeddings):
+            flat = torch.stack([torch.cat(list(row)) for row in of_set])
+            deep = hidden_block(interaction.projection, place, flat)
+            outputs.append(torch.cat([cin(interaction, place, of_set), deep], dim=1))
+        return torch.stack(outputs)
+
+
+def cin(interaction: XDeepFM, place: int, embeddings: Tensor) -> Tensor:
+    """Of one set, (B, F, K) -> (B, layers x maps), pair by pair."""
+    fields = embeddings.unbind(1)
+    maps, pooled = fields, []
+    for weight, bias in zip(interaction.weights, interaction.biases, strict=True):
+        weights = iter(weight[place].flatten(0, 1).unbind(0))
+        sums = bias[place, 0][:, None]
+        for right in fields:
+            for left in maps:
+                sums = sums + next(weights)[:, None] * (left * right)[:, None]
+        maps = sums.clamp_min(0).unbind(1)
+        pooled += [of_map.sum(1) for of_map in maps]
+    return torch.stack(pooled, dim=1)
+
+
+class TestCompressedInteraction:
+    def test_of_one_set_is_a_convolution_over_all_pairs(self) -> None:
+        """As the original has it: a 1 x 1 convolution of the tensor of pairs."""
+        interaction = build("xdeepfm", 7, 5, 1, {"xdeepfm": {"layers": 3, "maps": 4}})
+        embeddings = embeddings_for(interaction, 7, 5, 1)
+        rows, pooled = embeddings[0], []
+        maps = rows
+        for weight, bias in zip(interaction.weights, interaction.biases, strict=True):
+            convolution = torch.nn.Conv1d(maps.shape[1] * 7, 4, kernel_size=1).double()
+            convolution.weight.data = weight[0].permute(2, 1, 0).flatten(1)[:, :, None]
+            convolution.bias.data = bias[0, 0]
+            pairs = (maps[:, :, None] * rows[:, None]).flatten(1, 2)
+            maps = convolution(pairs).relu()
+            pooled.append(maps.sum(2))
+        found = interaction(embeddings)[0, :, : interaction.streams[0]]
+        torch.testing.assert_close(found, torch.cat(pooled, 1), rtol=1e-10, atol=1e-10)
+
+    @pytest.mark.parametrize("numbers", [1, 50, 10**6])
+    def test_does_not_depend_on_the_blocks(
+        self, numbers: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(xdeepfm.BLOCK_NUMBERS, "cpu", numbers)
+        left, right, weight = (
+            torch.randn(shape, dtype=torch.float64, requires_grad=True)
+            for shape in [(2, 11, 3), (2, 11, 5), (2, 5, 3, 4)]
+        )
+        expected = torch.einsum("mni,mnj,mjih->mnh", left, right, weight)
+        found = pair_forms(left, right, weight)
+        assert_agree(found, expected, [left, right, weight])
+
+    def test_starts_as_a_convolution_does(self) -> None:
+        torch.manual_seed(0)
+        interaction = build("xdeepfm", 30, 2, 2, {"xdeepfm": {"layers": 2, "maps": 20}})
+        for weight, inputs in zip(interaction.weights, (30 * 30, 30 * 20), strict=True):
+            bound = inputs**-0.5
+            assert weight.abs().max() <= bound
+            expected = torch.full((2,), bound / 3**0.5, dtype=torch.float64)
+            torch.testing.assert_close(weight.std(dim=(1, 2, 3)), expected, rtol=0.03, atol=0)
+
+    def test_computes_in_bf16_and_accumulates_gradients_in_float32(self) -> None:
+        left, right, weight = (
+            torch.randn(shape, requires_grad=True)
+            for shape in [(2, 64, 3), (2, 64, 5), (2, 5, 3, 4)]
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            found = pair_forms(left, right, weight)
+        assert found.dtype == torch.bfloat16
+        found.float().square().sum().backward()
+        exact = pair_forms(left, right, weight)
+        gradient = torch.autograd.grad(exact.square().sum(), weight)[0]
+        assert weight.grad is not None
+        assert weight.grad.dtype == torch.float32
+        # bf16 keeps 8 bits; three roundings in a row.
+        assert (weight.grad - gradient).norm() <= 0.02 * gradient.norm()

@@ -1,0 +1,67 @@
+import pytest
+import torch
+from interaction_laws import assert_agree, hidden_block
+from torch import Tensor
+
+from pipeline.console import InputError
+from pipeline.model.towers.finalmlp import FinalMLPTower
+from pipeline.model.towers.tower import Tower
+from pipeline.model.towers.xdeepfm import XDeepFMTower
+from pipeline.spec_model import ModelSpec
+
+TASKS, ROWS = 2, 3
+SPEC = ModelSpec(hidden_dim=5, dropout=0.0)
+
+
+def made(kind: type[Tower], streams: tuple[int, int]) -> tuple[Tower, Tensor]:
+    """A tower whose parameters are all random, and a representation, in float64."""
+    torch.manual_seed(0)
+    tower = kind(TASKS, streams, SPEC).double()
+    with torch.no_grad():
+        for parameter in tower.parameters():
+            parameter.normal_()
+    representation = torch.randn(TASKS, ROWS, sum(streams), dtype=torch.float64)
+    return tower, representation.requires_grad_()
+
+
+class TestXDeepFMTower:
+    def test_is_linear_in_stream_1_and_a_hidden_block_of_stream_2(self) -> None:
+        tower, representation = made(XDeepFMTower, (4, 6))
+        expected = []
+        for task, rows in enumerate(representation):
+            hidden = hidden_block(tower.hidden, task, rows[:, 4:])
+            for row, deep in zip(rows, hidden, strict=True):
+                explicit = row[:4] @ tower.explicit.weight[task, :, 0]
+                implicit = deep @ tower.logit.weight[task, :, 0]
+                biases = tower.explicit.bias[task, 0, 0] + tower.logit.bias[task, 0, 0]
+                expected.append(explicit + implicit + biases)
+        logits = torch.stack(expected).view(TASKS, ROWS)
+        assert_agree(tower(representation), logits, [representation, *tower.parameters()])
+
+
+class TestFinalMLPTower:
+    def test_is_the_bilinear_fusion_of_its_streams(self) -> None:
+        tower, representation = made(FinalMLPTower, (4, 3))
+        expected = []
+        for task, rows in enumerate(representation):
+            for row in rows:
+                x, y = row[:4], row[4:]
+                linear = row @ tower.linear.weight[task, :, 0] + tower.linear.bias[task, 0, 0]
+                pairs = [
+                    x[i] * tower.bilinear[task, i, j] * y[j] for i in range(4) for j in range(3)
+                ]
+                expected.append(linear + sum(pairs))
+        logits = torch.stack(expected).view(TASKS, ROWS)
+        assert_agree(tower(representation), logits, [representation, *tower.parameters()])
+
+    def test_starts_without_products(self) -> None:
+        assert not FinalMLPTower(TASKS, (4, 3), SPEC).bilinear.any()
+
+
+@pytest.mark.parametrize("kind", [XDeepFMTower, FinalMLPTower])
+@pytest.mark.parametrize("streams", [(7,), (1, 2, 3)])
+def test_towers_of_two_streams_refuse_another_number(
+    kind: type[Tower], streams: tuple[int, ...]
+) -> None:
+    with pytest.raises(InputError, match=f"model.tower: .* the interaction gives {len(streams)}"):
+        kind(TASKS, streams, SPEC)
