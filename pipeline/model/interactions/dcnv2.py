@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from pipeline.model.interactions.cross_layers import cross
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
 from pipeline.spec_model import GroupSpec, ModelSpec
@@ -38,11 +39,9 @@ class DCNv2(Interaction):
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, K) -> (M, B, H)."""
-        first = embeddings.flatten(2)
-        crossed = first
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            reduced = torch.bmm(crossed, self.reductions[layer]) if self.reductions else crossed
-            crossed = torch.addcmul(crossed, first, torch.baddbmm(bias, reduced, weight))
+        crossed = cross(
+            embeddings.flatten(2), list(self.weights), list(self.reductions), list(self.biases)
+        )
         return self.projection(crossed)
 
     def block_norms(self) -> torch.Tensor | None:
