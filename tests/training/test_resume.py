@@ -18,9 +18,10 @@ from pipeline.spec import Spec
 from pipeline.training.journal import read_journal
 from pipeline.training.run_directory import RunDirectory
 
-# What a resumed training must carry on exactly: dropout, running statistics, both optimizers.
+# What a resumed training must carry on exactly: dropout, the gates' noise, running statistics, both
+# optimizers.
 DEMANDING = {
-    "model": {"dropout": 0.3, "normalization": "batch", "head": "gate"},
+    "model": {"sets": 3, "dropout": 0.3, "normalization": "batch", "head": "sparse_gate"},
     "train": {"checkpoint_every": 4, "epochs": 3},
 }
 
