@@ -1,6 +1,6 @@
 """The report of a run: one HTML page that needs no server, no network and no script.
 
-``report/index.html`` is ``report.html`` filled in, with ``report.css`` and every figure inside it.
+``report/index.html`` is ``report.html`` filled in, with the style and every figure inside it.
 ``report/collapse.json`` beside it holds the measures of every field and set.
 """
 
@@ -32,6 +32,7 @@ from pipeline.diagnostics.run_plots import (
     validation_curve,
 )
 from pipeline.metrics.calibration import CalibrationCurve
+from pipeline.page.elements import figure, page_style
 
 REPORT_FILE = Path("report") / "index.html"
 COLLAPSE_FILE = Path("report") / "collapse.json"
@@ -79,7 +80,7 @@ def render(
     template = Template((HERE / "report.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=f"{name}: run report",
-        style=(HERE / "report.css").read_text(encoding="utf-8"),
+        style=page_style() + (HERE / "report.css").read_text(encoding="utf-8"),
         name=name,
         model=model_line(metrics),
         tiles=tiles(metrics, collapse),
@@ -95,11 +96,6 @@ def render(
     )
 
 
-def _figure(title: str, caption: str, svg: str) -> str:
-    head = f"<figcaption><b>{title}</b> <span>{caption}</span></figcaption>"
-    return f"<figure>{head}\n{svg}</figure>"
-
-
 def _run_figures(
     metrics: Mapping[str, Any],
     curves: Sequence[Mapping[str, Any]],
@@ -109,7 +105,7 @@ def _run_figures(
     figures = []
     if any(line["kind"] == "train" for line in curves):
         figures.append(
-            _figure(
+            figure(
                 "Loss",
                 "By step; the validation logloss at the end of each epoch.",
                 loss_curve(curves),
@@ -118,12 +114,12 @@ def _run_figures(
     if any(line["kind"] == "valid" and math.isfinite(line["auc"]) for line in curves):
         oracle = metrics["oracle"]["auc"] if "oracle" in metrics else None
         figures += [
-            _figure(
+            figure(
                 "Validation AUC",
                 "By epoch. The best epoch's weights are the ones tested.",
                 validation_curve(curves, oracle),
             ),
-            _figure(
+            figure(
                 "Information abundance in training",
                 "Mean over fields, all sets side by side, after each epoch.",
                 abundance_curve(curves),
@@ -131,7 +127,7 @@ def _run_figures(
         ]
     if len(calibration.count):
         figures.append(
-            _figure(
+            figure(
                 "Calibration on the test split",
                 "Bins of equal size by prediction. On the dashed line, predictions hold.",
                 calibration_plot(calibration),
@@ -165,14 +161,14 @@ def _abundance_figure(collapse: Sequence[FieldCollapse]) -> str:
         if len(collapse[0].sets) > 1
         else "The lowest on top."
     )
-    return _figure("Information abundance by field", caption, abundance_bars(collapse))
+    return figure("Information abundance by field", caption, abundance_bars(collapse))
 
 
 def _spectra_figures(collapse: Sequence[FieldCollapse]) -> str:
     chosen = _highlighted(collapse)
     several = len(collapse[0].sets) > 1
     figures = [
-        _figure(
+        figure(
             "Singular values, all sets side by side" if several else "Singular values",
             "A line a field. In colour: by information abundance, among fields with more rows "
             "than dimensions.",
@@ -181,7 +177,7 @@ def _spectra_figures(collapse: Sequence[FieldCollapse]) -> str:
     ]
     if several:
         figures.append(
-            _figure(
+            figure(
                 "Singular values, each set alone",
                 "A line a field and set, the same fields in colour.",
                 set_spectra(collapse, chosen),

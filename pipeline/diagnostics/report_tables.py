@@ -1,14 +1,14 @@
 """The report's words and figures in HTML: tiles, tables and lists."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import fmean
 from typing import Any
 
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import sparkline
-
-ABSENT = "&ndash;"
+from pipeline.page import elements
+from pipeline.page.elements import ABSENT, percent
 
 
 def model_line(metrics: Mapping[str, Any]) -> str:
@@ -32,8 +32,8 @@ def tiles(metrics: Mapping[str, Any], collapse: Sequence[FieldCollapse]) -> str:
     auc_note = "the chance that a positive ranks above a negative"
     if "oracle" in metrics:
         share, best = metrics["share_of_oracle"], metrics["oracle"]["auc"]
-        auc_note = f"{_percent(share)} of the way from 0.5 to the oracle's {best:.4f}"
-    return _tile_list(
+        auc_note = f"{percent(share)} of the way from 0.5 to the oracle's {best:.4f}"
+    return elements.tiles(
         [
             ("Test AUC", f"{test['auc']:.4f}", auc_note),
             ("Logloss", f"{test['logloss']:.4f}", "on the test split, in nats"),
@@ -50,14 +50,6 @@ def tiles(metrics: Mapping[str, Any], collapse: Sequence[FieldCollapse]) -> str:
             ),
         ]
     )
-
-
-def _tile_list(entries: Iterable[tuple[str, str, str]]) -> str:
-    items = "\n".join(
-        f'<div><dt>{title}</dt><dd class="value">{value}</dd><dd class="note">{note}</dd></div>'
-        for title, value, note in entries
-    )
-    return f'<dl class="tiles">\n{items}\n</dl>'
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:
@@ -81,7 +73,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
         ]
         for title, (name, style) in measures.items()
     ]
-    table = _table("metrics", "Metrics by split", ["Measure", *known.values()], rows)
+    table = elements.table("metrics", "Metrics by split", ["Measure", *known.values()], rows)
     if "oracle" not in metrics:
         return table
     return (
@@ -109,7 +101,8 @@ def field_table(collapse: Sequence[FieldCollapse]) -> str:
         ]
         for field in ranked
     ]
-    return _table("fields", "Collapse by field", [*head, "Spectrum, 1 to 0.001"], rows)
+    head.append("Spectrum, 1 to 0.001")
+    return elements.table("fields", "Collapse by field", head, rows, text=["Verdict"])
 
 
 def _verdict(field: FieldCollapse) -> str:
@@ -129,24 +122,6 @@ def _diversity(field: FieldCollapse) -> str:
     return ABSENT if field.diversity is None else f"{field.diversity:.2f}"
 
 
-def _table(identity: str, caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column heads its rows; a second one named "Verdict" is text."""
-    text = [' class="text"' if title == "Verdict" else "" for title in head]
-    heads = "".join(
-        f'<th scope="col"{kind}>{title}</th>' for title, kind in zip(head, text, strict=True)
-    )
-    body = "\n".join(
-        f'<tr><th scope="row">{first}</th>'
-        + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, text[1:], strict=True))
-        + "</tr>"
-        for first, *rest in rows
-    )
-    return (
-        f'<table class="{identity}" aria-label="{caption}">\n<thead><tr>{heads}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table>"
-    )
-
-
 def facts(metrics: Mapping[str, Any]) -> str:
     """The data, the model's size and the training, as a list."""
     rows, data, train = metrics["data"]["rows"], metrics["data"], metrics["train"]
@@ -164,10 +139,7 @@ def facts(metrics: Mapping[str, Any]) -> str:
         "Time": _duration(train["seconds"]),
         "Speed": f"{train['samples_per_second']:,.0f} samples/s",
     }
-    items = "\n".join(
-        f"<div><dt>{title}</dt><dd>{value}</dd></div>" for title, value in entries.items()
-    )
-    return f'<dl class="facts">\n{items}\n</dl>'
+    return elements.fact_list(entries.items())
 
 
 def optimizer_note(metrics: Mapping[str, Any]) -> str:
@@ -179,10 +151,6 @@ def optimizer_note(metrics: Mapping[str, Any]) -> str:
         f"{'move too' if optimizer['semantics'] == 'dense' else 'stay'}. That changes information "
         "abundance by some 20&nbsp;%, so compare runs under the same updates only."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}&nbsp;%"
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""What the program's HTML pages share: one style, and their tables, tiles and figures."""
