@@ -15,10 +15,9 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 
-from pipeline.console import InputError, run_entry_point
+from pipeline.console import InputError, print_whole, run_entry_point
 
 METRICS_FILE = "metrics.json"
 
@@ -98,11 +97,7 @@ def print_comparison(
     console: Console, directories: Sequence[Path], runs: Sequence[dict[str, Any]]
 ) -> None:
     """Prints the table and where each run's report and logs are."""
-    table = comparison_table(directories, runs)
-    # Wider than the terminal rather than cut: a figure without its last digits is another figure.
-    wanted = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    console.width = max(console.width, wanted)
-    console.print(table)
+    print_whole(console, comparison_table(directories, runs))
     lines = ["", "Information abundance: mean over fields, all sets of a field side by side.", ""]
     for directory in directories:
         lines += [

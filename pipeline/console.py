@@ -10,7 +10,9 @@ from types import FrameType
 from typing import Protocol
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 PLAIN_INTERVAL_S = 5.0
 
@@ -50,6 +52,16 @@ def spec_arguments(arguments: list[str], usage: str | None) -> tuple[str, list[s
     if not arguments:
         raise InputError("a spec file is needed: SPEC [key=value ...]")
     return arguments[0], arguments[1:]
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Prints a table, wider than the terminal rather than cut.
+
+    A figure without its last digits is another figure.
+    """
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    console.width = max(console.width, wanted)
+    console.print(table)
 
 
 class Advance(Protocol):

@@ -3,6 +3,7 @@
 A dataset directory is whole when its ``manifest.json`` is there, which is why it is written last:
 
     manifest.json                 this file
+    overview.html, overview.json  what the fields hold, and what would hurt a model
     vocabulary/<field>.parquet    columns token (string; null on row 0), id (int32), count (int64)
     train|valid|test/part-*.parquet   an int32 column a field (list<int32> for a multi-valued one),
                                   float32 for a dense one, the label as float32, column ``LABEL``
@@ -13,13 +14,13 @@ value is the token ``""``; in a dense field it is 0, the mean.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.console import InputError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FOLDER = "vocabulary"
 LABEL = "label"
@@ -38,6 +39,7 @@ class Field:
         cardinality: its ids, out-of-vocabulary included.
         pooling: of several ids' embeddings.
         recipe: how values became ids, see ``FieldSpec.recipe``.
+        distinct: see ``LearntField``.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Field:
     cardinality: int
     pooling: Literal["sum", "mean"] = "sum"
     recipe: str = ""
+    distinct: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Manifest:
         rows_skipped: rows left out, by reason.
         oracle: AUC and logloss of the true probabilities by split; generated data only.
         dense: the float columns, in the model's order.
+        overview: SHA-256 of each of the overview's files, by name.
     """
 
     fields: tuple[Field, ...]
@@ -105,11 +109,16 @@ class Manifest:
     rows_skipped: dict[str, int]
     oracle: dict[str, dict[str, float]]
     dense: tuple[DenseField, ...] = ()
+    overview: dict[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
-        """Identifies the dataset: equal digests, equal ids and rows."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """Identifies the dataset: equal digests, equal ids and rows.
+
+        The overview follows from these, and may look different tomorrow.
+        """
+        values = asdict(replace(self, overview={}))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def write(self, directory: Path) -> None:
         """Writes ``manifest.json`` into ``directory``."""
@@ -149,8 +158,8 @@ def _from_values(values: dict[str, Any]) -> Manifest:
         name: Split(split["rows"], split["positives"], tuple(Part(**p) for p in split["parts"]))
         for name, split in values.pop("splits").items()
     }
-    fields = tuple(Field(**field) for field in values.pop("fields"))
-    dense = tuple(DenseField(**field) for field in values.pop("dense"))
+    fields = tuple(Field(**one) for one in values.pop("fields"))
+    dense = tuple(DenseField(**one) for one in values.pop("dense"))
     vocabularies = tuple(Part(**file) for file in values.pop("vocabularies"))
     sources = tuple(values.pop("sources"))
     return Manifest(

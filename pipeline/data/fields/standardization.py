@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.data.fields.binning import numbers
 from pipeline.data.fields.counts import Counts, merge_counts
@@ -80,6 +81,12 @@ def _powers_of_two(terms: np.ndarray, counts: np.ndarray) -> list[tuple[int, int
             of_e = exponent == e
             pairs.append((e - 53 + shift, int((part[of_e] * counts[of_e]).sum())))
     return pairs
+
+
+def counted_numbers(counted: Counts) -> int:
+    """The rows that have a number, of merged counts."""
+    rows = counted.counts[pc.equal(counted.values, _ROWS).to_numpy(zero_copy_only=False)]
+    return int(rows.sum())
 
 
 def standardize(counted: Counts) -> Standardization:

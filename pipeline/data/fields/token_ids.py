@@ -46,6 +46,15 @@ class Vocabulary(ABC):
     def tokens_by_id(self) -> pa.StringArray:
         """(cardinality,) the token of each id; null where it has none, or several, of its own."""
 
+    @abstractmethod
+    def token_of_id(self, number: int) -> str | None:
+        """The token of one id, as ``tokens_by_id`` has it."""
+
+    @property
+    @abstractmethod
+    def missing_id(self) -> int | None:
+        """The id of a missing value; None where that is out of vocabulary."""
+
     def ids_of_values(self, field: FieldSpec, values: pa.StringArray) -> np.ndarray | Ragged:
         """The int32 ids of each distinct value; rows of ids for a multi-valued field."""
         if field.kind == "multi_valued":
@@ -88,6 +97,15 @@ class HashedVocabulary(Vocabulary):
         """Null but for the missing value's."""
         return pa.array([None, MISSING, *[None] * (self.cardinality - 2)], pa.string())
 
+    def token_of_id(self, number: int) -> str | None:
+        """None but for the missing value's."""
+        return MISSING if number == self.missing_id else None
+
+    @property
+    def missing_id(self) -> int:
+        """The first after the one that stays free."""
+        return _HASHED_FROM - 1
+
 
 @dataclass(frozen=True)
 class IdentityVocabulary(Vocabulary):
@@ -104,6 +122,15 @@ class IdentityVocabulary(Vocabulary):
         """The ids as texts."""
         last = self.cardinality - 1
         return pa.concat_arrays([pa.array(np.arange(last)).cast(pa.string()), pa.array([MISSING])])
+
+    def token_of_id(self, number: int) -> str:
+        """The id as a text."""
+        return MISSING if number == self.missing_id else str(number)
+
+    @property
+    def missing_id(self) -> int:
+        """The last."""
+        return self.cardinality - 1
 
 
 def hashed_ids(tokens: pa.StringArray, rows: int) -> np.ndarray:

@@ -18,13 +18,36 @@ from pipeline.data.fields.binning import (
     quantile_edges,
 )
 from pipeline.data.fields.counts import Counts, merge_counts
-from pipeline.data.fields.standardization import Standardization, count_sums, standardize
+from pipeline.data.fields.standardization import (
+    Standardization,
+    count_sums,
+    counted_numbers,
+    standardize,
+)
 from pipeline.data.fields.token_ids import Vocabulary, known_ids, settled_ids
 from pipeline.data.fields.tokens import is_quantile, single_tokens, split_tokens
 from pipeline.data.fields.vocabulary_file import read_tokens
 from pipeline.spec_data import FieldSpec
 
 Encoding = Vocabulary | Standardization
+
+
+@dataclass(frozen=True)
+class LearntField:
+    """A field, and what was learnt of it.
+
+    Attributes:
+        field: as the spec has it.
+        encoding: its ids, or a dense field's scale.
+        distinct: tokens before the minimum count, a quantile field's numbers before the binning;
+            None where they are not counted one by one: hashed, or dense.
+        numbers: rows that have a number; of a dense field.
+    """
+
+    field: FieldSpec
+    encoding: Encoding
+    distinct: int | None
+    numbers: int | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +72,16 @@ class ListedVocabulary(Vocabulary):
     def tokens_by_id(self) -> pa.StringArray:
         """Null for the out-of-vocabulary row."""
         return pa.concat_arrays([pa.nulls(1, pa.string()), self.tokens])
+
+    def token_of_id(self, number: int) -> str | None:
+        """None for the out-of-vocabulary row."""
+        return str(self.tokens[number - 1]) if number else None
+
+    @property
+    def missing_id(self) -> int | None:
+        """None where the vocabulary has no missing value."""
+        position: int = pc.index(self.tokens, MISSING).as_py()
+        return position + 1 if position >= 0 else None
 
 
 def count_values(field: FieldSpec, column: pa.DictionaryArray, codes: np.ndarray) -> Counts:
@@ -95,6 +128,14 @@ def learn_encoding(field: FieldSpec, counted: Counts, minimum_count: int) -> Enc
     return settled_ids(field, counted) or _learn(
         field, counted, field.minimum_count or minimum_count
     )
+
+
+def learnt_field(field: FieldSpec, encoding: Encoding, counted: Counts) -> LearntField:
+    """A field with its encoding and what else its counts tell."""
+    if field.kind == "dense":
+        return LearntField(field, encoding, None, counted_numbers(counted))
+    distinct = None if field.encoding == "hash" else len(counted.values)
+    return LearntField(field, encoding, distinct, None)
 
 
 def recount(tokens: pa.StringArray, edges: np.ndarray | None, counted: Counts) -> ListedVocabulary:

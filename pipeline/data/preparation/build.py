@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.console import InputError, progress
@@ -17,7 +18,7 @@ from pipeline.data.fields.frozen import open_frozen
 from pipeline.data.fields.schemas import resolve_fields
 from pipeline.data.fields.standardization import Standardization
 from pipeline.data.fields.token_ids import Vocabulary
-from pipeline.data.fields.vocabulary import Encoding, learn_encoding
+from pipeline.data.fields.vocabulary import LearntField, learn_encoding, learnt_field
 from pipeline.data.manifest import (
     SPLITS,
     VOCABULARY_FOLDER,
@@ -27,6 +28,8 @@ from pipeline.data.manifest import (
     Part,
     Split,
 )
+from pipeline.data.overview.files import look_at, write_overview
+from pipeline.data.overview.sample import Sample, concatenate_samples
 from pipeline.data.preparation.encoding import encode_part, plan_parts, save_vocabularies
 from pipeline.data.preparation.engines import Engine, open_engine
 from pipeline.data.preparation.first_pass import read_sources
@@ -79,13 +82,13 @@ def build(
     ):
         read = read_sources(spec.prepare, sources, place, engine)
         _check_rows(sources, read.chunks)
-        encodings = _learn(fields, read.tally, spec, place)
-        learnt = list(zip(fields, encodings, strict=True))
-        listed = [(field, ids) for field, ids in learnt if isinstance(ids, Vocabulary)]
+        learnt = _learn(fields, read.tally, spec, place)
+        listed = [(one, one.encoding) for one in learnt if isinstance(one.encoding, Vocabulary)]
+        splits, samples = _encode(spec.prepare.part_rows, read.chunks, learnt, place, engine)
         manifest = Manifest(
-            fields=tuple(_manifest_field(field, ids) for field, ids in listed),
-            splits=_encode(spec.prepare.part_rows, read.chunks, encodings, place, engine),
-            vocabularies=tuple(_vocabulary_record(field, ids, place) for field, ids in listed),
+            fields=tuple(_manifest_field(one, ids) for one, ids in listed),
+            splits=splits,
+            vocabularies=tuple(_vocabulary_record(one.field, ids, place) for one, ids in listed),
             sources=read.sources,
             spec_digest=spec_digest(spec),
             vocabulary="frozen" if spec.data.vocabulary_from else spec.prepare.vocabulary,
@@ -93,26 +96,28 @@ def build(
             rows_skipped=_skipped(read.chunks),
             oracle=oracle,
             dense=tuple(
-                DenseField(field.name, scale.mean, scale.deviation)
-                for field, scale in learnt
-                if isinstance(scale, Standardization)
+                DenseField(one.field.name, one.encoding.mean, one.encoding.deviation)
+                for one in learnt
+                if isinstance(one.encoding, Standardization)
             ),
         )
         _check_conservation(sources, manifest)
+        overview = look_at(learnt, manifest, samples, spec.prepare)
+        manifest = replace(manifest, overview=write_overview(place.dataset, overview))
         manifest.write(place.dataset)
     return manifest
 
 
 def _learn(
     fields: Sequence[FieldSpec], tally: Tally, spec: Spec, place: Workplace
-) -> list[Encoding]:
+) -> list[LearntField]:
     """Settles every field's encoding, and writes the vocabularies."""
     known = spec.data.vocabulary_from
     frozen = open_frozen(Path(known), fields) if known else None
     folder = place.dataset / VOCABULARY_FOLDER
     folder.mkdir(exist_ok=True)
 
-    def learn(index: int) -> Encoding:
+    def learn(index: int) -> LearntField:
         field, counted = fields[index], tally.merged(index)
         if frozen:
             encoding = frozen.encoding(field, counted)
@@ -120,7 +125,7 @@ def _learn(
             encoding = learn_encoding(field, counted, spec.prepare.minimum_count)
         if isinstance(encoding, Vocabulary):
             encoding.write(folder / f"{field.name}.parquet")
-        return encoding
+        return learnt_field(field, encoding, counted)
 
     # The counts are in this process, so its threads work on them whatever the engine.
     with ThreadPoolExecutor(spec.prepare.threads or os.cpu_count()) as pool:
@@ -130,20 +135,22 @@ def _learn(
 def _encode(
     part_rows: int,
     chunks: Sequence[SpilledChunk],
-    encodings: Sequence[Encoding],
+    learnt: Sequence[LearntField],
     place: Workplace,
     engine: Engine,
-) -> dict[str, Split]:
-    """The second pass."""
-    saved = save_vocabularies(place, encodings)
+) -> tuple[dict[str, Split], dict[str, Sample]]:
+    """The second pass: the splits, and samples of those that have rows."""
+    saved = save_vocabularies(place, [one.encoding for one in learnt])
     jobs = plan_parts(chunks, part_rows, place, saved)
     parts: dict[str, list[Part]] = {name: [] for name in SPLITS}
+    samples: dict[str, list[Sample]] = {name: [] for name in SPLITS}
     with progress("encode", sum(chunk.rows for chunk in chunks), "rows") as advance:
         written = engine.ordered_map(encode_part, jobs, engine.slots)
-        for job, part in zip(jobs, written, strict=True):
-            parts[job.split].append(part)
-            advance(part.rows)
-    return {
+        for job, encoded in zip(jobs, written, strict=True):
+            parts[job.split].append(encoded.part)
+            samples[job.split].append(encoded.sample)
+            advance(encoded.part.rows)
+    splits = {
         name: Split(
             rows=sum(part.rows for part in parts[name]),
             positives=sum(chunk.split_positives[index] for chunk in chunks),
@@ -151,12 +158,16 @@ def _encode(
         )
         for index, name in enumerate(SPLITS)
     }
+    return splits, {name: concatenate_samples(of) for name, of in samples.items() if of}
 
 
-def _manifest_field(field: FieldSpec, vocabulary: Vocabulary) -> Field:
+def _manifest_field(learnt: LearntField, vocabulary: Vocabulary) -> Field:
+    field = learnt.field
     pooling = field.pooling if field.kind == "multi_valued" else "sum"
     assert field.kind != "dense"
-    return Field(field.name, field.kind, vocabulary.cardinality, pooling, field.recipe)
+    return Field(
+        field.name, field.kind, vocabulary.cardinality, pooling, field.recipe, learnt.distinct
+    )
 
 
 def _vocabulary_record(field: FieldSpec, vocabulary: Vocabulary, place: Workplace) -> Part:

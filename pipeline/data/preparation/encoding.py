@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.data.fields.vocabulary import Encoding
 from pipeline.data.manifest import LABEL, SPLITS, Part
+from pipeline.data.overview.sample import Sample, sampled_positions, take_sample
 from pipeline.data.parts import part_schema, write_part
 from pipeline.data.preparation.spill import SpilledChunk, read_spilled
 from pipeline.data.preparation.workplace import Workplace
@@ -47,6 +49,7 @@ class PartJob:
         split: the part's.
         number: of the part within its split.
         pieces: its rows, in order.
+        sampled: which of them are in the split's sample.
         vocabularies: digest of the file of ``save_vocabularies``.
     """
 
@@ -54,6 +57,7 @@ class PartJob:
     split: str
     number: int
     pieces: tuple[Piece, ...]
+    sampled: np.ndarray
     vocabularies: str
 
 
@@ -64,11 +68,14 @@ def plan_parts(
 
     Which rows stand in which part depends on the rows alone, not on the chunks they come in.
     """
-    return [
-        PartJob(place, split, number, tuple(pieces), vocabularies)
-        for index, split in enumerate(SPLITS)
-        for number, pieces in enumerate(_cut(_pieces_of_split(chunks, index), part_rows))
-    ]
+    jobs = []
+    for index, split in enumerate(SPLITS):
+        rows = sum(chunk.split_rows[index] for chunk in chunks)
+        for number, pieces in enumerate(_cut(_pieces_of_split(chunks, index), part_rows)):
+            start = number * part_rows
+            sampled = sampled_positions(rows, start, min(start + part_rows, rows))
+            jobs.append(PartJob(place, split, number, tuple(pieces), sampled, vocabularies))
+    return jobs
 
 
 def _pieces_of_split(chunks: Sequence[SpilledChunk], index: int) -> Iterator[Piece]:
@@ -111,7 +118,15 @@ def _load_vocabularies(path: Path, digest: str) -> list[Encoding]:
     return vocabularies
 
 
-def encode_part(job: PartJob) -> Part:
+@dataclass(frozen=True)
+class EncodedPart:
+    """A part on disk, and those of its rows that are in the split's sample."""
+
+    part: Part
+    sample: Sample
+
+
+def encode_part(job: PartJob) -> EncodedPart:
     """Makes a part, or finds that it is there already."""
     record = job.place.work / f"{job.split}-{job.number:05d}.json"
     done = _read_record(record, job.place.dataset)
@@ -120,7 +135,9 @@ def encode_part(job: PartJob) -> Part:
         table = _encoded(job.pieces, vocabularies)
         done = write_part(job.place.dataset, job.split, job.number, table)
         write_whole(record, json.dumps(asdict(done)).encode())
-    return done
+    else:
+        table = pq.ParquetFile(job.place.dataset / done.file).read()
+    return EncodedPart(done, take_sample(table, job.sampled))
 
 
 def _read_record(record: Path, dataset: Path) -> Part | None:

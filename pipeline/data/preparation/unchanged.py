@@ -28,6 +28,8 @@ def unchanged(spec: Spec) -> Manifest | None:
         return None
     if manifest.rows_skipped and spec.data.bad_rows == "fail":
         return None
+    if not all((directory / name).is_file() for name in manifest.overview):
+        return None
     files = [given.file for given in source_files(spec.data)]
     if not all(file.exists() for file in files):
         return None

@@ -31,6 +31,8 @@ def find_faults(spec: Spec) -> list[str]:
     if manifest.spec_digest != spec_digest(spec):
         faults.append(f"{directory}: prepared with other settings than the spec's")
     faults += _extra_files(directory, manifest)
+    for name, digest in manifest.overview.items():
+        faults += _file_faults(directory / name, digest)
     for field, file in zip(manifest.fields, manifest.vocabularies, strict=True):
         faults += _vocabulary_faults(directory, file, field.cardinality)
     for name in manifest.splits:
@@ -45,21 +47,28 @@ def absent_sources(spec: Spec) -> list[str]:
 
 def _extra_files(directory: Path, manifest: Manifest) -> list[str]:
     parts = [part.file for split in manifest.splits.values() for part in split.parts]
-    known = {MANIFEST_FILE, *parts, *(file.file for file in manifest.vocabularies)}
+    vocabularies = [file.file for file in manifest.vocabularies]
+    known = {MANIFEST_FILE, *manifest.overview, *parts, *vocabularies}
     found = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
     return [f"{directory / file}: not in the manifest" for file in sorted(found - known)]
 
 
 def _vocabulary_faults(directory: Path, file: Part, cardinality: int) -> Iterator[str]:
     path = directory / file.file
+    faults = list(_file_faults(path, file.digest))
+    yield from faults
+    if faults:
+        return
+    rows = pq.read_metadata(path).num_rows
+    if not rows == file.rows == cardinality:
+        yield f"{path}: {rows:,} rows, the manifest says {file.rows:,} and {cardinality:,} ids"
+
+
+def _file_faults(path: Path, digest: str) -> Iterator[str]:
     if not path.is_file():
         yield f"{path}: missing"
-    elif file_digest(path) != file.digest:
+    elif file_digest(path) != digest:
         yield f"{path}: its digest is not the manifest's"
-    else:
-        rows = pq.read_metadata(path).num_rows
-        if not rows == file.rows == cardinality:
-            yield f"{path}: {rows:,} rows, the manifest says {file.rows:,} and {cardinality:,} ids"
 
 
 def _split_faults(directory: Path, manifest: Manifest, name: str) -> Iterator[str]:

@@ -1,0 +1,130 @@
+"""The overview as an HTML page that needs no server, no network and no script."""
+
+from html import escape
+from pathlib import Path
+from string import Template
+
+from pipeline.data.overview.association import PRIOR_ROWS
+from pipeline.data.overview.facts import Finding, Overview
+from pipeline.data.overview.page_tables import (
+    cards,
+    dense_table,
+    field_table,
+    skipped_table,
+    split_table,
+)
+from pipeline.data.overview.plots import label_rate_bars
+from pipeline.page.elements import figure, page_style, tiles
+
+HERE = Path(__file__).parent
+_CHECKED = (
+    "Looked for: fields that give the label away, constant fields, fields out of vocabulary, new "
+    "values in valid and test, label rates that differ by split, empty splits."
+)
+
+
+def render(overview: Overview) -> str:
+    """The page."""
+    template = Template((HERE / "overview.html").read_text(encoding="utf-8"))
+    warned = {finding.name for finding in overview.warnings if finding.about == "field"}
+    tables = [
+        field_table(overview, warned) if overview.fields else "",
+        dense_table(overview.dense, warned) if overview.dense else "",
+    ]
+    return template.substitute(
+        name=_name(overview),
+        style=page_style() + (HERE / "overview.css").read_text(encoding="utf-8"),
+        subtitle=_subtitle(overview),
+        verdict=_verdict(len(overview.warnings)),
+        warnings=_warnings(overview.warnings),
+        tiles=_tiles(overview),
+        label_rates=figure(
+            "Label rate by split",
+            "The share of rows with label 1. Dashed: train's.",
+            label_rate_bars(overview.splits),
+        ),
+        split_table=split_table(overview.splits),
+        skipped=skipped_table(overview),
+        sampling=_sampling(overview),
+        field_tables="\n".join(_scrolling(table) for table in tables if table),
+        prior=PRIOR_ROWS,
+        scored_on=overview.scored_on,
+        cards=cards(overview),
+    )
+
+
+def _name(overview: Overview) -> str:
+    first, others = overview.sources[0], len(overview.sources) - 1
+    return escape(f"{first} and {others:,} more" if others else first)
+
+
+def _subtitle(overview: Overview) -> str:
+    rows = sum(split.rows for split in overview.splits.values())
+    parts = [
+        f"{rows:,} rows",
+        f"{len(overview.fields) + len(overview.dense):,} fields",
+        f"{_ids(overview):,} ids",
+        f"counted on {overview.counted_on} rows",
+    ]
+    return " · ".join(f"<span>{part}</span>" for part in parts)
+
+
+def _ids(overview: Overview) -> int:
+    return sum(field.ids for field in overview.fields)
+
+
+def _verdict(warnings: int) -> str:
+    if not warnings:
+        return "No warnings"
+    return f"{warnings} warning{'s' if warnings > 1 else ''}"
+
+
+def _warnings(warnings: tuple[Finding, ...]) -> str:
+    if not warnings:
+        return f'<p class="lead">{_CHECKED}</p>'
+    items = "\n".join(f"<li>{_subject(one)}: {escape(one.text)}.</li>" for one in warnings)
+    return f'<ul class="warnings">\n{items}\n</ul>'
+
+
+def _subject(finding: Finding) -> str:
+    name = escape(finding.name)
+    if finding.about == "field":
+        return f'Field <a href="#field-{name}">{name}</a>'
+    return f"Split <b>{name}</b>"
+
+
+def _tiles(overview: Overview) -> str:
+    written = sum(split.rows for split in overview.splits.values())
+    skipped = sum(overview.rows_skipped.values())
+    rate = sum(split.positives for split in overview.splits.values()) / written
+    return tiles(
+        [
+            ("Rows read", f"{overview.rows_read:,}", "of the sources"),
+            ("Written", f"{written:,}", "in train, valid and test"),
+            ("Skipped", f"{skipped:,}", "rows that cannot be read"),
+            ("Label rate", f"{100 * rate:.2f}&nbsp;%", "of the rows written"),
+            ("Ids", f"{_ids(overview):,}", "rows of the embedding tables"),
+        ]
+    )
+
+
+def _sampling(overview: Overview) -> str:
+    """Which figures are exact, and what the others come from."""
+    counted = f"Counts and shares are those of {overview.counted_on} rows."
+    samples = [
+        f"{split.sampled_rows:,} {name} rows"
+        for name, split in overview.splits.items()
+        if split.sampled_rows < split.rows
+    ]
+    if not samples:
+        return f"{counted} Shares in valid and test, AUC and label rates are of all rows too."
+    return (
+        f"{counted} Shares in valid and test, AUC and label rates come from samples where a split "
+        f"is large: {', '.join(samples)}, spread evenly."
+    )
+
+
+def _scrolling(table: str) -> str:
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="fields">\n{table}\n</div>'
+    )
