@@ -10,6 +10,8 @@ from typing import Dict, List, Optional
 import torchx.specs as specs
 from torchx.components import dist
 
+from components.dask_cluster import dask_roles
+
 IMAGE = "multi-embedding-pipeline:cpu"
 
 
@@ -20,42 +22,53 @@ def prepare(
     h: Optional[str] = None,
     cpu: int = 2,
     memMB: int = 8192,
+    workers: int = 0,
+    worker_h: Optional[str] = None,
+    worker_cpu: int = 2,
+    worker_memMB: int = 8192,
+    shared_dir: str = "runs",
     env: Optional[Dict[str, str]] = None,
     mounts: Optional[List[str]] = None,
     max_retries: int = 0,
 ) -> specs.AppDef:
     """Turns raw data into a dataset directory: Parquet shards, vocabularies and a manifest.
 
-    One process. Does nothing when the data set is there and neither its source nor the spec's data
-    section has changed. Example: torchx run mep.prepare --spec specs/demo.toml -- prepare.threads=4
+    One process, or with --workers one that drives a Dask cluster brought up for it. Does nothing
+    when the data set is there and neither its source nor the spec's data section has changed.
+    Example: torchx run mep.prepare --spec specs/demo.toml -- prepare.threads=4
 
     Args:
         overrides: after --, key=value replaces any value of the spec by its dotted path
         spec: path of the experiment spec, as seen from the working directory or inside the image
         image: container image; local_cwd and slurm ignore it and run what is installed
-        h: named resource of the node, instead of cpu and memMB
+        h: named resource of the process, instead of cpu and memMB
         cpu: cpus to reserve; how many threads work is prepare.threads in the spec
         memMB: memory to reserve, in MB
+        workers: Dask workers to prepare with, beside a scheduler; 0 prepares in one process
+        worker_h: named resource of a worker, instead of worker_cpu and worker_memMB
+        worker_cpu: cpus to reserve for a worker, which has as many threads
+        worker_memMB: memory to reserve for a worker, in MB; one that takes more starts anew
+        shared_dir: directory that all of the cluster see, for the scheduler's address
         env: environment variables, such as A=1,B=2
         mounts: mounts of a container, such as type=bind,src=/data,dst=/data,readonly
         max_retries: how often the scheduler may start the stage again; local_cwd never does
     """
     # Written out because utils.python takes no environment, mounts or retries.
-    return specs.AppDef(
+    alone = specs.Role(
         name="prepare",
-        roles=[
-            specs.Role(
-                name="prepare",
-                image=image,
-                entrypoint="python",
-                args=["-m", "pipeline.prepare", spec, *overrides],
-                env=dict(env or {}),
-                resource=specs.resource(cpu=cpu, gpu=0, memMB=memMB, h=h),
-                mounts=specs.parse_mounts(mounts or []),
-                max_retries=max_retries,
-            )
-        ],
+        image=image,
+        entrypoint="python",
+        args=["-m", "pipeline.prepare", spec, *overrides],
+        env=dict(env or {}),
+        resource=specs.resource(cpu=cpu, gpu=0, memMB=memMB, h=h),
+        mounts=specs.parse_mounts(mounts or []),
+        max_retries=max_retries,
     )
+    if not workers:
+        return specs.AppDef(name="prepare", roles=[alone])
+    worker = specs.resource(cpu=worker_cpu, gpu=0, memMB=worker_memMB, h=worker_h)
+    roles = dask_roles(alone, [spec, *overrides], workers, worker, shared_dir)
+    return specs.AppDef(name="prepare", roles=roles)
 
 
 def train(

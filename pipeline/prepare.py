@@ -17,7 +17,7 @@ command takes it up and reads no row again that was read. A changed spec or sour
 ``prepare.engine=dask prepare.scheduler=tcp://host:8786`` works on a Dask cluster (``pip install
 'multi-embedding-pipeline[dask]'``). This process reads the sources and sends blocks of rows to the
 workers, which write to ``<dataset>.partial``: put the dataset on a file system that they all see at
-the same path.
+the same path. ``python -m pipeline.prepare_dask --help`` tells of a cluster for one preparation.
 
 ``--verify`` prepares nothing. It compares every file of the dataset directory with the manifest's
 digests, rows and ids, the manifest with the spec, and the sources, where they still are, with their

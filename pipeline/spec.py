@@ -35,7 +35,8 @@ class PrepareSpec(Section):
     Attributes:
         engine: ``local`` works in threads, ``dask`` on a cluster whose workers see the sources'
             and the dataset's file system. The output depends on neither, nor on ``threads``.
-        scheduler: the Dask scheduler's address, such as ``tcp://host:8786``.
+        scheduler: the Dask scheduler's address, such as ``tcp://host:8786``, or the path of its
+            scheduler file, which ends in ``.json``.
         threads: of the local engine; 0 takes every core.
         minimum_count: rarer tokens share the out-of-vocabulary id 0.
         vocabulary: learnt on ``all`` rows (the paper's protocol) or on the ``train`` split only

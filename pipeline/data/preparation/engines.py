@@ -3,12 +3,15 @@
 Both are executors of ``concurrent.futures``; the functions that they run are the same ones.
 """
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 
 from pipeline.console import InputError
@@ -16,6 +19,13 @@ from pipeline.spec import PrepareSpec
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# As long as Dask itself waits for a connection.
+ANSWER_S = 30.0
+
+
+class ClusterLostError(InputError):
+    """The Dask cluster failed; what is done is kept for the next run."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +78,28 @@ def open_engine(prepare: PrepareSpec) -> Iterator[Engine]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def require_dask() -> None:
+    """Raises an ``InputError`` where Dask is not installed: it is an extra."""
+    if find_spec("distributed") is None:
+        raise InputError(
+            "preparing on Dask needs the package distributed: "
+            "pip install 'multi-embedding-pipeline[dask]'"
+        )
+
+
 @contextmanager
 def _dask(scheduler: str) -> Iterator[Engine]:
-    try:
-        import dask
-        from distributed import Client, KilledWorker
-    except ModuleNotFoundError:
-        raise InputError(
-            'prepare.engine = "dask" needs the package distributed: '
-            "pip install 'multi-embedding-pipeline[dask]'"
-        ) from None
+    require_dask()
+    import dask
+    from distributed import Client, KilledWorker
+
     # A block of rows travels in its task, so that it survives the worker that it was sent to. Dask
     # warns of tasks above 10 MB.
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GiB"})
+    # Of a lost scheduler it logs tracebacks; the error below says it in a line.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        client = Client(scheduler, set_as_default=False)
+        client = Client(_address(scheduler), set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(f"prepare.scheduler: {scheduler}: no Dask scheduler: {error}") from None
     with client:
@@ -93,7 +110,21 @@ def _dask(scheduler: str) -> Iterator[Engine]:
             # A task is not pure: it writes a file, which an equal one before may not have.
             yield Engine(client.get_executor(pure=False), slots)
         except KilledWorker as error:
-            raise InputError(
+            raise ClusterLostError(
                 f"prepare.scheduler: {scheduler}: workers died again and again, most likely for "
-                f"want of memory: {error}"
+                f"want of memory: {error}; give them more and start again: what is done is kept"
             ) from None
+        except CancelledError:
+            raise ClusterLostError(
+                f"prepare.scheduler: {scheduler}: the connection to the scheduler was lost; start "
+                "again: what is done is kept and taken up"
+            ) from None
+
+
+def _address(scheduler: str) -> str:
+    """An address as it is, or the one in a scheduler file."""
+    if not scheduler.endswith(".json"):
+        return scheduler
+    from pipeline.data.preparation.dask_cluster import find_scheduler
+
+    return find_scheduler(Path(scheduler), ANSWER_S)

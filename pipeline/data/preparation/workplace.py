@@ -5,8 +5,8 @@
     work/            chunks of codes, and records of what is done
     dataset/         becomes the dataset directory when it is whole
 
-A run that is killed or interrupted, or that finds the disk full, leaves it. The next run with the
-same spec and sources takes up what it holds. No later stage looks into it.
+A run that is killed or interrupted, that finds the disk full or loses its Dask cluster, leaves it.
+The next run with the same spec and sources takes up what it holds. No later stage looks into it.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.console import InputError
+from pipeline.data.preparation.engines import ClusterLostError
 from pipeline.data.preparation.publication import check_replaceable
 from pipeline.data.whole_directories import replace, replaced, restore
 from pipeline.data.whole_files import (
@@ -67,7 +68,7 @@ def workplace(directory: Path, identity: str) -> Iterator[Workplace]:
                 _take_up(partial, place, identity)
                 yield place
                 replace(place.dataset, directory)
-        except DiskFullError:
+        except (DiskFullError, ClusterLostError):
             raise
         except Exception:
             shutil.rmtree(partial, ignore_errors=True)
