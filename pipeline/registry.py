@@ -23,9 +23,15 @@ Base = TypeVar("Base")
 _MODEL = "pipeline.model."
 BUILT_IN: dict[Kind, dict[str, str]] = {
     "interaction": {
+        "autoint": f"{_MODEL}interactions.autoint:AutoInt",
         "dcnv2": f"{_MODEL}interactions.dcnv2:DCNv2",
         "dnn": f"{_MODEL}interactions.dnn:DNN",
+        "ffm": f"{_MODEL}interactions.ffm:FFM",
         "finalmlp": f"{_MODEL}interactions.finalmlp:FinalMLP",
+        "fm": f"{_MODEL}interactions.fm:FM",
+        "ipnn": f"{_MODEL}interactions.ipnn:IPNN",
+        "nfwfm": f"{_MODEL}interactions.nfwfm:NFwFM",
+        "regularized_dcnv2": f"{_MODEL}interactions.regularized_dcnv2:RegularizedDCNv2",
         "wukong": f"{_MODEL}interactions.wukong:Wukong",
         "xdeepfm": f"{_MODEL}interactions.xdeepfm:XDeepFM",
     },
@@ -37,6 +43,7 @@ BUILT_IN: dict[Kind, dict[str, str]] = {
     "tower": {
         "finalmlp": f"{_MODEL}towers.finalmlp:FinalMLPTower",
         "mlp": f"{_MODEL}towers.mlp:MLPTower",
+        "sum": f"{_MODEL}towers.sum:SumTower",
         "xdeepfm": f"{_MODEL}towers.xdeepfm:XDeepFMTower",
     },
 }

@@ -87,6 +87,29 @@ class DCNv2Spec(Section):
     rank: NonNegativeInt = 0
 
 
+class IPNNSpec(Section):
+    """IPNN. ``flattened`` puts the flattened embeddings before the products.
+
+    The paper's single-embedding model has them, its multi-embedding one does not.
+    """
+
+    flattened: bool = False
+
+
+class AutoIntSpec(Section):
+    """AutoInt's self-attention; its authors' sizes."""
+
+    layers: PositiveInt = 3
+    heads: PositiveInt = 2
+    head_dim: PositiveInt = 32
+
+
+class RegularizedDCNv2Spec(Section):
+    """The weight of regularised DCNv2's penalty; its layers are those of ``dcnv2``."""
+
+    weight: NonNegativeFloat = 1e-5
+
+
 class XDeepFMSpec(Section):
     """xDeepFM's compressed interaction network."""
 
@@ -105,6 +128,27 @@ class WukongSpec(Section):
     layers: PositiveInt = 2
     width: PositiveInt = 16
     rank: PositiveInt = 8
+
+
+class RegularizationSpec(Section):
+    """Weights of terms that are added to the loss in training; 0 is off.
+
+    Those of embeddings read a batch's, of the fields with ids, in each of the experts' sets.
+
+    Attributes:
+        interaction_alignment: the spread of the interactions' weight norms over the sets of a
+            group (the paper, Figures 10c and 10d).
+        space_similarity: the overlap of the spaces of a group's sets.
+        singular_value_spread: the variance of an embedding's singular values.
+        decorrelation: covariances of an embedding's columns.
+        spectral_balance: the distance from equal singular values, blind to scale.
+    """
+
+    interaction_alignment: NonNegativeFloat = 0.0
+    space_similarity: NonNegativeFloat = 0.0
+    singular_value_spread: NonNegativeFloat = 0.0
+    decorrelation: NonNegativeFloat = 0.0
+    spectral_balance: NonNegativeFloat = 0.0
 
 
 class ModelSpec(Section):
@@ -148,8 +192,12 @@ class ModelSpec(Section):
     hidden_dim: PositiveInt = 400
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     dcnv2: DCNv2Spec = DCNv2Spec()
+    ipnn: IPNNSpec = IPNNSpec()
+    autoint: AutoIntSpec = AutoIntSpec()
+    regularized_dcnv2: RegularizedDCNv2Spec = RegularizedDCNv2Spec()
     xdeepfm: XDeepFMSpec = XDeepFMSpec()
     wukong: WukongSpec = WukongSpec()
+    regularization: RegularizationSpec = RegularizationSpec()
     custom: dict[str, bool | int | float | str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -1,0 +1,89 @@
+import pytest
+import torch
+from interaction_laws import HIDDEN, InteractionLaws, build, embeddings_for, hidden_block
+from torch import Tensor, nn
+
+from pipeline.model.interactions.autoint import AutoInt, SetAttention
+from pipeline.spec_model import AutoIntSpec, GroupSpec, ModelSpec
+
+
+class TestAutoInt(InteractionLaws):
+    name = "autoint"
+    model = {"autoint": {"layers": 2, "heads": 2, "head_dim": 3}}  # noqa: RUF012
+
+    def naive(self, interaction: AutoInt, embeddings: Tensor) -> Tensor:
+        """Layers of attention for each set and row, then the projection."""
+        outputs = []
+        for place, of_set in enumerate(embeddings):
+            rows = []
+            for row in of_set:
+                fields = row
+                for layer in interaction.attention:
+                    fields = attended(layer, place, fields, heads=2, head_dim=3)
+                rows.append(torch.cat(list(fields)))
+            outputs.append(hidden_block(interaction.projection, place, torch.stack(rows)))
+        return torch.stack(outputs)
+
+
+def attended(layer: SetAttention, place: int, fields: Tensor, heads: int, head_dim: int) -> Tensor:
+    """One layer of one row (F, in), head by head and field by field."""
+    query, key, value = layer.projections[place].chunk(3, dim=1)
+    residual = layer.residual[place]
+    sides = []
+    for head in range(heads):
+        columns = slice(head * head_dim, (head + 1) * head_dim)
+        keys, values = fields @ key[:, columns], fields @ value[:, columns]
+        of_head = []
+        for field in fields:
+            scores = keys @ (field @ query[:, columns]) / head_dim**0.5
+            powers = (scores - scores.max()).exp()
+            of_head.append((powers / powers.sum()) @ values)
+        sides.append(torch.stack(of_head))
+    return (torch.cat(sides, dim=1) + fields @ residual).clamp_min(0)
+
+
+class TestSetAttention:
+    @pytest.mark.parametrize(("heads", "head_dim"), [(1, 8), (2, 4), (4, 2)])
+    def test_agrees_with_torchs_multihead_attention(self, heads: int, head_dim: int) -> None:
+        layer = SetAttention(3, 8, heads, head_dim).double()
+        inputs = torch.randn(3, 5, 7, 8, dtype=torch.float64)
+        found = layer(inputs)
+        for place in range(3):
+            outside = nn.MultiheadAttention(8, heads, bias=False, batch_first=True).double()
+            outside.in_proj_weight.data = layer.projections[place].T
+            outside.out_proj.weight.data = torch.eye(8, dtype=torch.float64)
+            of_set = inputs[place]
+            attention, _ = outside(of_set, of_set, of_set, need_weights=False)
+            expected = (attention + of_set @ layer.residual[place]).relu()
+            torch.testing.assert_close(found[place], expected, rtol=1e-10, atol=1e-10)
+
+    def test_starts_xavier_uniform_for_every_matrix(self) -> None:
+        torch.manual_seed(0)
+        layer = SetAttention(2, 100, 4, 50)
+        bound = (6 / (100 + 200)) ** 0.5
+        for matrix in (*layer.projections.chunk(3, dim=2), layer.residual):
+            assert matrix.abs().max() <= bound
+            # 20,000 uniform draws a set: the standard deviation is settled to 1 %.
+            expected = torch.full((2,), bound / 3**0.5)
+            torch.testing.assert_close(matrix.std(dim=(1, 2)), expected, rtol=0.03, atol=0)
+
+
+def test_has_the_layers_heads_and_widths_of_the_spec() -> None:
+    group = GroupSpec(interaction="autoint", sets=2, embedding_dim=4)
+    default = AutoInt(3, group, ModelSpec(hidden_dim=HIDDEN))
+    assert [layer.residual.shape[1:] for layer in default.attention] == [
+        (4, 64),
+        (64, 64),
+        (64, 64),
+    ]
+    assert default.projection[0].weight.shape == (2, 3 * 64, HIDDEN)
+    spec = ModelSpec(hidden_dim=HIDDEN, autoint=AutoIntSpec(layers=1, heads=3, head_dim=5))
+    assert [layer.residual.shape for layer in AutoInt(3, group, spec).attention] == [(2, 4, 15)]
+
+
+def test_does_not_depend_on_the_order_of_the_fields_but_in_its_outputs_order() -> None:
+    interaction = build("autoint", 6, 4, 2)
+    embeddings = embeddings_for(interaction, 6, 4, 2)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    found = interaction.attention(embeddings[:, :, order])
+    torch.testing.assert_close(found, interaction.attention(embeddings)[:, :, order])
