@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import abundance_bars, set_spectra, spectra
+from pipeline.diagnostics.report_gates import gates_section
 from pipeline.diagnostics.report_tables import (
     facts,
     field_table,
@@ -86,6 +87,7 @@ def render(
         tiles=tiles(metrics, collapse),
         metrics_table=metrics_table(metrics),
         run_figures=_run_figures(metrics, curves, calibration),
+        gates_section=gates_section(metrics),
         lead=_lead(collapse),
         abundance_figure=_abundance_figure(collapse),
         spectra_figures=_spectra_figures(collapse),

@@ -12,6 +12,7 @@ from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.data.whole_directories import restore
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse, summarise
+from pipeline.diagnostics.gates import gate_figures
 from pipeline.diagnostics.report import write_report
 from pipeline.distributed.runtime import Runtime
 from pipeline.metrics.calibration import calibration_curve
@@ -98,6 +99,9 @@ def _metrics(
     }
     for name, result in scored.items():
         metrics[name] = {"rows": len(result.labels), **result.metrics()}
+    if (gate := scored["test"].gate) is not None:
+        labels = [task.label for task in spec.model.resolved_tasks]
+        metrics["gate"] = gate_figures(gate, labels, spec.model)
     if oracle := manifest.oracle.get("test"):
         metrics["oracle"] = oracle
         metrics["share_of_oracle"] = (metrics["test"]["auc"] - 0.5) / (oracle["auc"] - 0.5)

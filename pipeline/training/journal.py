@@ -1,6 +1,7 @@
 """What a training leaves to read: a line of JSON and TensorBoard points for every log point."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from torch.utils.tensorboard import SummaryWriter
 from pipeline.data.whole_files import write_whole
 from pipeline.training.checkpoint import Progress
 from pipeline.training.run_directory import RunDirectory
+
+# Points of a step; those of other kinds are of a finished epoch.
+STEP_KINDS = ("train", "gate")
 
 
 class Journal:
@@ -28,18 +32,29 @@ class Journal:
         self._writer.add_text(name, "\n".join(f"    {line}" for line in content.splitlines()), 0)
 
     def write(self, kind: str, step: int, epoch: int, values: dict[str, Any]) -> None:
-        """One log point: a line of the file, and a TensorBoard scalar ``kind/name`` a number."""
+        """One log point: a line of the file, and a TensorBoard scalar ``kind/name`` a number.
+
+        Values may be dictionaries of values, whose scalars are ``kind/name/name``.
+        """
         line = {"kind": kind, "step": step, "epoch": epoch, **values}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
-        for name, value in values.items():
-            self._writer.add_scalar(f"{kind}/{name}", value, step)
+        for name, value in _scalars(kind, values):
+            self._writer.add_scalar(name, value, step)
         self._writer.flush()
 
     def close(self) -> None:
         """Flushes and closes both."""
         self._file.close()
         self._writer.close()
+
+
+def _scalars(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, part in value.items():
+        yield from _scalars(f"{name}/{key}", part)
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -55,6 +70,6 @@ def _drop_beyond(path: Path, progress: Progress) -> None:
         point
         for point in read_journal(path)
         if point["step"] <= progress.step
-        and (point["kind"] == "train" or point["epoch"] < progress.epoch)
+        and (point["kind"] in STEP_KINDS or point["epoch"] < progress.epoch)
     ]
     write_whole(path, "".join(json.dumps(point) + "\n" for point in kept).encode())

@@ -13,6 +13,7 @@ from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 from pipeline.console import progress
 from pipeline.data.batch import Batch
 from pipeline.data.loading.loader import Loader
+from pipeline.diagnostics.gates import gate_sums
 from pipeline.distributed.runtime import Runtime
 from pipeline.metrics.auc import auc
 from pipeline.metrics.calibration import calibration
@@ -25,10 +26,17 @@ Pipeline: TypeAlias = TrainPipelineSparseDist  # of Batch to Prediction
 
 @dataclass(frozen=True)
 class ScoredSplit:
-    """Labels and predicted probabilities of a split's rows, both (rows,) float64."""
+    """What was predicted for a split's rows.
+
+    Attributes:
+        labels: (rows,) float64.
+        probabilities: (rows,) float64.
+        gate: ``gate_sums`` over all rows; None for the mean head.
+    """
 
     labels: np.ndarray
     probabilities: np.ndarray
+    gate: torch.Tensor | None
 
     def metrics(self) -> dict[str, float]:
         """AUC, logloss, normalised entropy and calibration over all rows."""
@@ -59,13 +67,18 @@ def score_split(
 ) -> ScoredSplit | None:
     """Predicts every row of a split. Collective; rank 0 gets the result, the others None."""
     module.eval()
-    outcomes = []
+    outcomes, gates = [], []
     with progress(task, loader.batches_per_epoch, "batches", shown=runtime.is_main) as advance:
         for outcome in drain(pipeline, loader.epoch(0)):
             rows = [outcome.logits, outcome.labels, outcome.weights.unsqueeze(0)]
             outcomes.append(torch.cat(rows).cpu())
+            if outcome.gate is not None:
+                gates.append(gate_sums(outcome.gate, outcome.weights).cpu())
             advance(1)
     module.train()
+    gate = sum(gates[1:], gates[0]) if gates else None
+    if gate is not None:
+        dist.all_reduce(gate)
     # The ranks' batches are equally long, so their parts of the split are too.
     local = torch.cat(outcomes, dim=1)
     if not runtime.is_main:
@@ -75,4 +88,4 @@ def score_split(
     dist.gather(local, parts)
     logits, labels, weights = torch.cat(parts, dim=1).double()
     real = weights > 0
-    return ScoredSplit(labels[real].numpy(), torch.sigmoid(logits[real]).numpy())
+    return ScoredSplit(labels[real].numpy(), torch.sigmoid(logits[real]).numpy(), gate)

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.manifest import Manifest
 from pipeline.data.whole_directories import restore
+from pipeline.diagnostics.gates import gate_figures, gate_sums
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import average_batch_statistics
 from pipeline.model.click_task import Prediction
@@ -52,6 +53,7 @@ class Trainer:
     ) -> None:
         self._spec, self._runtime, self._training = spec, runtime, training
         self._directory = directory
+        self._labels = [task.label for task in spec.model.resolved_tasks]
         self._module = training.model.module
         self._loader = training_loader(spec, manifest, runtime)
         self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
@@ -121,7 +123,7 @@ class Trainer:
         loss = self._mean_loss() if at_log_point else None
         # After the loss, whose value waits for what the device has queued.
         at.seconds += time.perf_counter() - started
-        note = self._log(loss) if loss is not None else None
+        note = self._log(loss, outcome) if loss is not None else None
         advance(self._rows_before(at.batch) - self._rows_before(at.batch - 1), note)
         if settings.checkpoint_every and at.step % settings.checkpoint_every == 0:
             self._save_step()
@@ -151,8 +153,11 @@ class Trainer:
             )
         return loss
 
-    def _log(self, loss: float) -> str:
-        """One log point. The speed is that of the steps since the one before."""
+    def _log(self, loss: float, outcome: Prediction) -> str:
+        """One log point, with the gates of this rank's rows of the last batch.
+
+        The speed is that of the steps since the one before.
+        """
         at = self._progress
         steps, seconds = at.step - self._logged_step, at.seconds - self._logged_at
         self._losses.zero_()
@@ -166,6 +171,10 @@ class Trainer:
                 "dense_learning_rate": self._spec.dense_optimizer.learning_rate,
             }
             self._journal.write("train", at.step, at.epoch, values)
+            if outcome.gate is not None:
+                sums = gate_sums(outcome.gate, outcome.weights)
+                figures = gate_figures(sums, self._labels, self._spec.model)
+                self._journal.write("gate", at.step, at.epoch, figures)
         return f"loss {loss:.4f}, {speed:,.0f} samples/s"
 
     def _finish_epoch(self) -> None:

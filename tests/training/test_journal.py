@@ -39,6 +39,16 @@ def test_steps_taken_again_replace_those_after_the_checkpoint(directory: RunDire
     assert [point["step"] for point in read_journal(directory.journal_file)] == list(range(1, 8))
 
 
+def test_gates_are_points_of_a_step(directory: RunDirectory) -> None:
+    journal = Journal(directory, at(0))
+    for step in (1, 2):
+        journal.write("gate", step, 0, {"click": {"entropy": step / 2}})
+    journal.close()
+    Journal(directory, at(step=1, epoch=0)).close()
+    (point,) = read_journal(directory.journal_file)
+    assert point == {"kind": "gate", "step": 1, "epoch": 0, "click": {"entropy": 0.5}}
+
+
 def test_an_epoch_that_is_finished_again_is_validated_once(directory: RunDirectory) -> None:
     for auc in (0.6, 0.7):
         journal = Journal(directory, at(step=10, epoch=0))
@@ -61,3 +71,13 @@ def test_tensorboard_reads_the_same_points(directory: RunDirectory) -> None:
     scalars = events.Scalars("train/loss")
     assert [scalar.step for scalar in scalars] == [1, 2, 3]
     assert [scalar.value for scalar in scalars] == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_tensorboard_has_a_scalar_for_each_nested_value(directory: RunDirectory) -> None:
+    journal = Journal(directory, at(0))
+    journal.write("gate", 3, 0, {"click": {"entropy": 0.5, "weight": {"g0 dcnv2 s1": 0.25}}})
+    journal.close()
+    events = EventAccumulator(str(directory.tensorboard))
+    events.Reload()
+    assert [scalar.value for scalar in events.Scalars("gate/click/entropy")] == [0.5]
+    assert [scalar.value for scalar in events.Scalars("gate/click/weight/g0 dcnv2 s1")] == [0.25]

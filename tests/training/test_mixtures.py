@@ -1,6 +1,7 @@
 """Mixtures with shared sets and gates of their own: trained, sharded, saved and restored."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -125,3 +126,22 @@ def test_gates_own_embeddings_are_no_set_in_the_measures_of_collapse(
     # 2 x 6 + 8 columns; with the gates' 3 more it could be 23.
     data = json.loads((spec.run_directory / "report" / "collapse.json").read_text())
     assert {len(field["together"]["singular_values"]) for field in data} == {20}
+
+
+def test_gates_are_logged_in_training_and_evaluation(make_mixture: SpecMaker) -> None:
+    spec = make_mixture(train={"epochs": 1, "log_every": 6}, model={"head": "sparse_gate"})
+    train_here(spec)
+    directory = RunDirectory(spec.run_directory)
+    points = [point for point in read_journal(directory.journal_file) if point["kind"] == "gate"]
+    assert [point["step"] for point in points] == [6, 12]
+    experts = ["g0 dcnv2 s0", "g0 dcnv2 s1", "g1 dnn s0", "g1 dnn s1", "g2 dnn s0"]
+    (in_evaluation,) = evaluated(spec)["gate"].values()
+    for figures in (*(point["label"] for point in points), in_evaluation):
+        assert list(figures["weight"]) == list(figures["load"]) == experts
+        assert sum(figures["weight"].values()) == pytest.approx(1)
+        # Two of five are kept.
+        assert sum(figures["load"].values()) == pytest.approx(2)
+        assert 0 < figures["entropy"] <= math.log(2) / math.log(5) + 1e-9
+    page = directory.report_file.read_text()
+    assert "Which experts count?" in page
+    assert f"{in_evaluation['weight']['g1 dnn s1']:.3f}" in page
