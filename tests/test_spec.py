@@ -128,7 +128,7 @@ class TestRefusals:
             ("model", "embedding_dim", 0),
             ("model", "dropout", 1.0),
             ("model", "dropout", -0.1),
-            ("model", "interaction", "fm"),
+            ("model", "interaction", "gru"),
             ("train", "patience", 0),
             ("dense_optimizer", "learning_rate", 0.0),
             ("dense_optimizer", "learning_rate", float("inf")),

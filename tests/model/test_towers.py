@@ -5,6 +5,7 @@ from torch import Tensor
 
 from pipeline.console import InputError
 from pipeline.model.towers.finalmlp import FinalMLPTower
+from pipeline.model.towers.sum import SumTower
 from pipeline.model.towers.tower import Tower
 from pipeline.model.towers.xdeepfm import XDeepFMTower
 from pipeline.spec_model import ModelSpec
@@ -65,3 +66,20 @@ def test_towers_of_two_streams_refuse_another_number(
 ) -> None:
     with pytest.raises(InputError, match=f"model.tower: .* the interaction gives {len(streams)}"):
         kind(TASKS, streams, SPEC)
+
+
+class TestSumTower:
+    def test_adds_a_constant_of_each_task(self) -> None:
+        tower, representation = made(SumTower, (1, 3))
+        expected = [
+            sum(row.unbind()) + constant
+            for rows, constant in zip(representation, tower.bias[:, 0], strict=True)
+            for row in rows
+        ]
+        logits = torch.stack(expected).view(TASKS, ROWS)
+        assert_agree(tower(representation), logits, [representation, *tower.parameters()])
+
+    def test_starts_from_0(self) -> None:
+        tower = SumTower(TASKS, (1,), SPEC)
+        representation = torch.randn(TASKS, ROWS, 1)
+        assert torch.equal(tower(representation), representation[:, :, 0])

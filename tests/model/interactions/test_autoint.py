@@ -1,9 +1,11 @@
 import pytest
 import torch
 from interaction_laws import HIDDEN, InteractionLaws, build, embeddings_for, hidden_block
+from single_embedding_laws import MLP, SIZE, SingleEmbeddingLaws, block_parameters
 from torch import Tensor, nn
 
 from pipeline.model.interactions.autoint import AutoInt, SetAttention
+from pipeline.model.multi_embedding import MultiEmbedding
 from pipeline.spec_model import AutoIntSpec, GroupSpec, ModelSpec
 
 
@@ -42,6 +44,40 @@ def attended(layer: SetAttention, place: int, fields: Tensor, heads: int, head_d
     return (torch.cat(sides, dim=1) + fields @ residual).clamp_min(0)
 
 
+class TorchsAttention(nn.Module):
+    """One layer by torch's own attention, for inputs as wide as outputs: (B, F, K) -> (B, F, K)."""
+
+    def __init__(self, layer: SetAttention, place: int, heads: int) -> None:
+        super().__init__()
+        projections, residual = layer.projections[place].detach(), layer.residual[place].detach()
+        width = len(residual)
+        self.attention = nn.MultiheadAttention(width, heads, bias=False, batch_first=True)
+        self.attention.to(projections.dtype).in_proj_weight.data = projections.T.clone()
+        # The original has no matrix behind the heads.
+        self.attention.out_proj.weight = nn.Parameter(
+            torch.eye(width, dtype=projections.dtype), requires_grad=False
+        )
+        self.residual = nn.Parameter(residual.clone())
+
+    def forward(self, fields: Tensor) -> Tensor:
+        attended, _ = self.attention(fields, fields, fields, need_weights=False)
+        return (attended + fields @ self.residual).relu()
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "autoint"
+    model = {"autoint": {"layers": 3, "heads": 2, "head_dim": SIZE // 2}}  # noqa: RUF012
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        layers = [TorchsAttention(layer, 0, 2) for layer in model.dense.interactions[0].attention]
+        return nn.Sequential(*layers, nn.Flatten(), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        width = 2 * (SIZE // 2)
+        layers = 4 * size * width + 2 * 4 * width * width
+        return layers + block_parameters(fields * width, hidden)
+
+
 class TestSetAttention:
     @pytest.mark.parametrize(("heads", "head_dim"), [(1, 8), (2, 4), (4, 2)])
     def test_agrees_with_torchs_multihead_attention(self, heads: int, head_dim: int) -> None:
@@ -49,12 +85,7 @@ class TestSetAttention:
         inputs = torch.randn(3, 5, 7, 8, dtype=torch.float64)
         found = layer(inputs)
         for place in range(3):
-            outside = nn.MultiheadAttention(8, heads, bias=False, batch_first=True).double()
-            outside.in_proj_weight.data = layer.projections[place].T
-            outside.out_proj.weight.data = torch.eye(8, dtype=torch.float64)
-            of_set = inputs[place]
-            attention, _ = outside(of_set, of_set, of_set, need_weights=False)
-            expected = (attention + of_set @ layer.residual[place]).relu()
+            expected = TorchsAttention(layer, place, heads)(inputs[place])
             torch.testing.assert_close(found[place], expected, rtol=1e-10, atol=1e-10)
 
     def test_starts_xavier_uniform_for_every_matrix(self) -> None:

@@ -1,10 +1,12 @@
 import pytest
 import torch
 from interaction_laws import HIDDEN, InteractionLaws, build, embeddings_for, hidden_block
+from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters, linear_of
 from torch import Tensor, nn
 from torchrec.modules.crossnet import CrossNet, LowRankCrossNet
 
 from pipeline.model.interactions.dcnv2 import DCNv2
+from pipeline.model.multi_embedding import MultiEmbedding
 from pipeline.spec_model import DCNv2Spec, GroupSpec, ModelSpec
 
 
@@ -44,6 +46,54 @@ class TestLowRankDCNv2(InteractionLaws):
                 crossed.append(x)
             outputs.append(hidden_block(interaction.projection, place, torch.stack(crossed)))
         return torch.stack(outputs)
+
+
+class CrossNetwork(nn.Module):
+    """x_(l+1) = x_0 * (W_l x_l + b_l) + x_l, each W_l one layer, or a chain of them."""
+
+    def __init__(self, crosses: list[nn.Module]) -> None:
+        super().__init__()
+        self.crosses = nn.ModuleList(crosses)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        first = x = embeddings.flatten(1)
+        for cross in self.crosses:
+            x = first * cross(x) + x
+        return x
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "dcnv2"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        (interaction,) = model.dense.interactions
+        crosses = [
+            linear_of(weight[0], bias[0, 0])
+            for weight, bias in zip(interaction.weights, interaction.biases, strict=True)
+        ]
+        return nn.Sequential(CrossNetwork(crosses), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        width = fields * size
+        return 4 * (width * width + width) + block_parameters(width, hidden)
+
+
+class TestOneSetOfLowRank(SingleEmbeddingLaws):
+    name = "dcnv2"
+    model = {"dcnv2": {"layers": 3, "rank": 2}}  # noqa: RUF012
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        (interaction,) = model.dense.interactions
+        layers = zip(interaction.reductions, interaction.weights, interaction.biases, strict=True)
+        crosses = [
+            nn.Sequential(linear_of(reduction[0]), linear_of(weight[0], bias[0, 0]))
+            for reduction, weight, bias in layers
+        ]
+        return nn.Sequential(CrossNetwork(crosses), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        width = fields * size
+        return 3 * (2 * 2 * width + width) + block_parameters(width, hidden)
 
 
 class TestCrossLayers:

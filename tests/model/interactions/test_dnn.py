@@ -1,8 +1,10 @@
 import torch
 from interaction_laws import InteractionLaws, build, embeddings_for, hidden_block
-from torch import Tensor
+from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters
+from torch import Tensor, nn
 
 from pipeline.model.interactions.dnn import DNN
+from pipeline.model.multi_embedding import MultiEmbedding
 
 
 class TestDNN(InteractionLaws):
@@ -14,6 +16,16 @@ class TestDNN(InteractionLaws):
         return torch.stack(
             [hidden_block(interaction.projection, place, x) for place, x in enumerate(rows)]
         )
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "dnn"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        return block_parameters(fields * size, hidden)
 
 
 def test_a_linear_interaction_of_sets_would_be_one_wide_set() -> None:

@@ -1,9 +1,11 @@
 import torch
 from interaction_laws import ROWS, InteractionLaws, build, embeddings_for
-from torch import Tensor
+from single_embedding_laws import FIELDS, SIZE, SingleEmbeddingLaws
+from torch import Tensor, nn
 
 from pipeline.model.interactions.ffm import FFM
 from pipeline.model.interactions.fm import FM
+from pipeline.model.multi_embedding import MultiEmbedding
 
 
 class TestFM(InteractionLaws):
@@ -42,6 +44,57 @@ class TestFFM(InteractionLaws):
                         total = total + towards[i][j] @ towards[j][i]
                 outputs.append(total)
         return torch.stack(outputs).view(-1, ROWS, 1)
+
+
+class FactorizationMachine(nn.Module):
+    """w_0, the values' weights <u_i, first_i>, and a sum over all pairs i < j."""
+
+    def __init__(self, model: MultiEmbedding, field_aware: bool) -> None:
+        super().__init__()
+        (interaction,), (tower,) = model.dense.interactions, model.dense.towers
+        vectors = interaction.first_order.weight[0].view(len(FIELDS), SIZE)
+        self.vectors = nn.Parameter(vectors.detach().clone())
+        self.constant = nn.Parameter(tower.bias[0].detach().clone())
+        self.field_aware = field_aware
+
+    def sub_embedding(self, embeddings: Tensor, field: int, towards: int) -> Tensor:
+        """Of one field (B, K)."""
+        if not self.field_aware:
+            return embeddings[:, field]
+        return embeddings[:, field, towards * SIZE : (towards + 1) * SIZE]
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        total = self.constant
+        for i, vector in enumerate(self.vectors):
+            total = total + self.sub_embedding(embeddings, i, i) @ vector
+            for j in range(i + 1, len(FIELDS)):
+                left = self.sub_embedding(embeddings, i, j)
+                right = self.sub_embedding(embeddings, j, i)
+                total = total + (left * right).sum(1)
+        return total
+
+
+class TestOneSetOfFM(SingleEmbeddingLaws):
+    name = "fm"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return FactorizationMachine(model, field_aware=False)
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        return fields * size
+
+    def tower_parameters(self, hidden: int) -> int:
+        return 1
+
+
+class TestOneSetOfFFM(TestOneSetOfFM):
+    name = "ffm"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return FactorizationMachine(model, field_aware=True)
+
+    def columns(self, fields: int, size: int) -> int:
+        return fields * size
 
 
 def test_fm_of_sets_is_fm_of_one_wide_set() -> None:

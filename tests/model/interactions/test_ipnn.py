@@ -1,8 +1,10 @@
 import torch
 from interaction_laws import InteractionLaws, build, embeddings_for, hidden_block
-from torch import Tensor
+from single_embedding_laws import FIELDS, MLP, SingleEmbeddingLaws, block_parameters
+from torch import Tensor, nn
 
 from pipeline.model.interactions.ipnn import IPNN
+from pipeline.model.multi_embedding import MultiEmbedding
 
 
 def pair_products(row: Tensor) -> list[Tensor]:
@@ -41,6 +43,40 @@ class TestFlattenedIPNN(InteractionLaws):
             rows = [torch.cat([*row, torch.stack(pair_products(row))]) for row in of_set]
             outputs.append(hidden_block(interaction.projection, place, torch.stack(rows)))
         return torch.stack(outputs)
+
+
+class PairProducts(nn.Module):
+    """All pairs i < j in a tensor of their own; behind the flattened embeddings or alone."""
+
+    def __init__(self, flattened: bool) -> None:
+        super().__init__()
+        self.flattened = flattened
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        left, right = torch.combinations(torch.arange(len(FIELDS))).T
+        products = (embeddings[:, left] * embeddings[:, right]).sum(2)
+        return torch.cat([embeddings.flatten(1), products], 1) if self.flattened else products
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "ipnn"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return nn.Sequential(PairProducts(flattened=False), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        return block_parameters(fields * (fields - 1) // 2, hidden)
+
+
+class TestOneFlattenedSet(SingleEmbeddingLaws):
+    name = "ipnn"
+    model = {"ipnn": {"flattened": True}}  # noqa: RUF012
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return nn.Sequential(PairProducts(flattened=True), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        return block_parameters(fields * size + fields * (fields - 1) // 2, hidden)
 
 
 def test_products_keep_float32s_precision_under_autocast() -> None:

@@ -1,8 +1,10 @@
 import torch
 from interaction_laws import ROWS, InteractionLaws, build, hidden_block
+from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters
 from torch import Tensor, nn
 
 from pipeline.model.interactions.nfwfm import NFwFM
+from pipeline.model.multi_embedding import MultiEmbedding
 
 
 class TestNFwFM(InteractionLaws):
@@ -30,6 +32,32 @@ def pooled_pairs(weights: list[tuple[Tensor, ...]], row: Tensor) -> Tensor:
         for j, right in enumerate(fields):
             total = total + weights[i][j] * (left * right)
     return total
+
+
+class WeightedPairs(nn.Module):
+    """A tensor (B, F, F, K) of all ordered pairs, weighted and added up."""
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(weights.detach().clone())
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        pairs = embeddings[:, :, None] * embeddings[:, None]
+        return (self.weights[:, :, None] * pairs).sum(dim=(1, 2))
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "nfwfm"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        (interaction,) = model.dense.interactions
+        size = interaction.normalization.weight.shape[2]
+        return nn.Sequential(
+            WeightedPairs(interaction.weights[0]), nn.BatchNorm1d(size), MLP(model)
+        )
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        return fields * fields + 2 * size + block_parameters(size, hidden)
 
 
 def test_weights_start_from_the_standard_normal_distribution() -> None:
