@@ -12,6 +12,7 @@ from pipeline.model.interactions.build import build_interaction
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.mixture import Mixture
 from pipeline.model.numeric_embeddings import NumericEmbeddings
+from pipeline.model.regularizers.regularization import Regularization
 from pipeline.model.tables import TableGroup, table_groups
 from pipeline.model.towers.tower import Tower
 from pipeline.registry import load_component
@@ -76,11 +77,13 @@ class DensePart(nn.Module):
             load_component("tower", name, Tower)(len(labels), streams, spec)
             for name, streams in towers
         )
+        owners = sum(group.shares is None for group in groups)
+        self._regularization = Regularization(spec.regularization, tables[:owners], interactions)
         self._autocast = precision == "bf16"
 
     def forward(self, embeddings: list[torch.Tensor], dense: torch.Tensor | None) -> Output:
         """Embeddings of ids by table group, (M, B, F, C), and dense fields (B, D) -> output."""
-        device = embeddings[0].device.type
+        device, of_ids = embeddings[0].device.type, embeddings
         with torch.autocast(device, torch.bfloat16, enabled=self._autocast):
             if self.numeric is not None:
                 embeddings = self.numeric(embeddings, dense)
@@ -97,15 +100,16 @@ class DensePart(nn.Module):
         total = logits[0] if len(logits) == 1 else torch.stack(logits).sum(dim=0)
         penalty = total.new_zeros(())
         if self.training:
-            penalty = penalty + self._penalty(gate)
+            penalty = penalty + self._penalty(gate, of_ids)
         return Output(total, penalty, None if gate is None else gate.weights.detach())
 
-    def _penalty(self, gate: Gate | None) -> torch.Tensor:
-        """What gates and interactions add to the loss, ()."""
+    def _penalty(self, gate: Gate | None, embeddings: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What gates, interactions and regularisers add to the loss, (), without autocast."""
         terms = [gate.penalty] if gate is not None else []
         for interaction in self.interactions:
             assert isinstance(interaction, Interaction)
             terms.append(interaction.penalty())
+        terms += self._regularization.terms(embeddings, self.interactions)
         return sum((term.float() for term in terms if term is not None), torch.zeros(()))
 
 

@@ -40,13 +40,20 @@ class DCNv2(Interaction):
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, K) -> (M, B, H)."""
         crossed = cross(
-            embeddings.flatten(2), list(self.weights), list(self.reductions), list(self.biases)
+            embeddings.flatten(2),
+            self.applied_weights(),
+            list(self.reductions),
+            list(self.biases),
         )
         return self.projection(crossed)
 
+    def applied_weights(self) -> list[torch.Tensor]:
+        """``weights`` as the layers apply them."""
+        return list(self.weights)
+
     def block_norms(self) -> torch.Tensor | None:
         """||W_(i->j)||_F^2, (layers, M, F, F): of the block that takes e_i to what e_j meets."""
-        weights: list[torch.Tensor] = list(self.weights)
+        weights = self.applied_weights()
         if self.reductions:
             weights = list(map(torch.bmm, self.reductions, weights))
         blocks = torch.stack(weights).unflatten(3, (self._fields, -1))

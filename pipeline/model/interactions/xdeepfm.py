@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
@@ -100,6 +100,7 @@ class _PairForms(torch.autograd.Function):
         return torch.cat(parts, dim=1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, ...]:
         left, right, weight = ctx.saved_tensors
         sets, fields, width, maps = weight.shape
