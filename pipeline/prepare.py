@@ -11,6 +11,10 @@ Reads the log that the spec's ``data`` section names and writes the dataset dire
 train, valid and test, and ``manifest.json``. A dataset that is already there and unchanged is left
 as it is. Exit codes: 0 done, 2 bad input, 130 interrupted.
 
+A table shows what the fields hold, and a line each warns of what would hurt a model: a field that
+gives the label away or says nothing, a split unlike the others. ``overview.html`` in the dataset
+directory shows more, the log's most frequent values among it; ``overview.json`` has the same facts.
+
 A run that is killed, interrupted or out of disk space leaves ``<dataset>.partial``; the same
 command takes it up and reads no row again that was read. A changed spec or source starts afresh.
 
@@ -28,10 +32,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from pipeline.console import InputError, run_entry_point, spec_arguments
 from pipeline.data.generator.generate import generate
 from pipeline.data.manifest import SPLITS, Manifest, read_manifest
+from pipeline.data.overview.files import PAGE_FILE, read_overview
+from pipeline.data.overview.terminal import print_fields, print_warnings
 from pipeline.data.preparation.build import Oracle, build
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.preparation.unchanged import unchanged
@@ -60,7 +67,10 @@ def main(arguments: list[str]) -> None:
         manifest = build(spec, oracle)
         seconds = time.monotonic() - begun
         print(f"prepared {manifest.rows_read / seconds:,.0f} rows/s in {seconds:.1f} s")
+    console, overview = Console(), read_overview(spec.dataset_directory)
+    print_fields(console, overview)
     print(_summary(spec, manifest))
+    print_warnings(console, overview)
 
 
 def _verify(spec: Spec) -> None:
@@ -110,7 +120,8 @@ def _summary(spec: Spec, manifest: Manifest) -> str:
     lines += [f"  {'':<12}{count:>13,} {why}" for why, count in manifest.rows_skipped.items()]
     if "test" in manifest.oracle:
         lines.append(f"  {'oracle':<12}{manifest.oracle['test']['auc']:>13.4f} test AUC")
-    return "\n".join([*lines, f"  dataset in {spec.dataset_directory}"])
+    lines.append(f"  dataset in {spec.dataset_directory}, a look at it in {PAGE_FILE} there")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

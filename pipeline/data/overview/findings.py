@@ -30,7 +30,8 @@ def find_warnings(overview: Overview) -> tuple[Finding, ...]:
         found += _of_field(field, overview)
     for dense in overview.dense:
         if _is_flat(dense):
-            found.append(_constant(dense.name, "" if dense.missing == 1 else f"{dense.mean:g}"))
+            value = "" if dense.missing == 1 else f"{dense.mean:g}"
+            found.append(_constant(dense.name, value, "train rows"))
     order = {field.name: place for place, field in enumerate(overview.all_fields)}
     found.sort(key=lambda finding: order[finding.name])
     return (*found, *_of_splits(overview))
@@ -82,7 +83,8 @@ def _of_field(field: FieldFacts, overview: Overview) -> Iterator[Finding]:
             'it another vocabulary, set encoding = "hash", or leave it out',
         )
     elif field.ids_used == 1:
-        yield _constant(field.name, field.frequent[0].value)
+        rows = "rows" if overview.counted_on == "all" else "train rows"
+        yield _constant(field.name, field.frequent[0].value, rows)
     for name in SPLITS[1:]:
         if name in field.by_split and _has_new_tokens(field, name, overview):
             shares = [field.by_split[split].out_of_vocabulary for split in (name, "train")]
@@ -95,8 +97,10 @@ def _of_field(field: FieldFacts, overview: Overview) -> Iterator[Finding]:
             )
 
 
-def _constant(name: str, value: str | None) -> Finding:
-    what = f"all rows have {shown(value)!r}" if value else "it is missing in all rows"
+def _constant(name: str, value: str | None, rows: str) -> Finding:
+    what = f"all {rows} have {shown(value)!r}" if value else f"it is missing in all {rows}"
+    if value is None:
+        what = f"all {rows} have the same id"
     return Finding("field", name, f"{what}, so it teaches nothing; leave it out")
 
 

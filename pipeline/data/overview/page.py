@@ -62,11 +62,15 @@ def _subtitle(overview: Overview) -> str:
     rows = sum(split.rows for split in overview.splits.values())
     parts = [
         f"{rows:,} rows",
-        f"{len(overview.fields) + len(overview.dense):,} fields",
+        _number(len(overview.all_fields), "field"),
         f"{_ids(overview):,} ids",
         f"counted on {overview.counted_on} rows",
     ]
     return " · ".join(f"<span>{part}</span>" for part in parts)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _ids(overview: Overview) -> int:
@@ -76,7 +80,7 @@ def _ids(overview: Overview) -> int:
 def _verdict(warnings: int) -> str:
     if not warnings:
         return "No warnings"
-    return f"{warnings} warning{'s' if warnings > 1 else ''}"
+    return _number(warnings, "warning")
 
 
 def _warnings(warnings: tuple[Finding, ...]) -> str:
