@@ -85,6 +85,23 @@ def test_a_run_that_is_stopped_leaves_no_half_written_dataset(
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["dataset"]
 
 
+def test_what_the_fields_hold_is_shown_and_what_hurts_is_warned_of(tmp_path: Path) -> None:
+    rows = [f"{row * 7 % 3 % 2},{row % 4},{row * 7 % 3 % 2}\n" for row in range(900)]
+    (tmp_path / "log.csv").write_text("label,color,copy\n" + "".join(rows))
+    path = tmp_path / "spec.toml"
+    path.write_text(
+        f'[run]\ndirectory = "{tmp_path}/run"\n[data]\nformat = "csv"\n'
+        f'source = "{tmp_path}/log.csv"\nfields = [{{ name = "color" }}, {{ name = "copy" }}]\n'
+    )
+    first, second = run(path), run(path)
+    assert first.returncode == 0, first.stderr
+    assert "color   categorical, minimum count 1      4     5" in first.stdout
+    (warning,) = [line for line in first.stdout.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith("warning: field 'copy': alone it ranks valid's rows with an AUC of 1")
+    assert warning in second.stdout
+    assert "a look at it in overview.html there" in second.stdout
+
+
 def test_verify_says_that_a_dataset_is_sound_or_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text(LINE * 100)
     spec = spec_file(tmp_path)

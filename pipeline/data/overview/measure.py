@@ -23,16 +23,11 @@ from pipeline.data.overview.facts import (
     SplitFacts,
 )
 from pipeline.data.overview.sample import LabelledColumn, Sample
+from pipeline.data.overview.wording import encoding_in_words
 from pipeline.spec import PrepareSpec
-from pipeline.spec_data import FieldSpec
 
 FREQUENT_VALUES = 10
 NO_ROWS = LabelledColumn(np.empty(0, np.int32), np.empty(0, bool))
-_BINNING = {
-    "log_square": "log-square bins",
-    "log": "log bins of base {}",
-    "quantile": "{} quantiles",
-}
 
 
 def measure_dataset(
@@ -58,7 +53,7 @@ def measure_dataset(
         known = train.column(name)
         scored = samples[scored_on].column(name) if scored_on in samples else NO_ROWS
         if isinstance(one.encoding, Vocabulary):
-            words = _words(one.field, prepare.minimum_count, frozen)
+            words = encoding_in_words(one.field, prepare.minimum_count, frozen)
             found = associate(known, scored, one.encoding.cardinality)
             fields.append(_field_facts(one, one.encoding, words, samples, found))
         else:
@@ -91,33 +86,6 @@ def _split_facts(split: Split, sample: Sample | None) -> SplitFacts:
         label_rate=_share(split.positives, split.rows) if split.rows else None,
         sampled_rows=sample.rows if sample else 0,
     )
-
-
-def _words(field: FieldSpec, minimum_count: int, frozen: bool) -> str:
-    """How a field's values become ids."""
-    steps = []
-    if field.transform != "none":
-        steps.append(field.transform.replace("_", " "))
-    if field.kind == "numeric":
-        steps.append(_BINNING[field.binning].format(_size_of_binning(field)))
-    if field.kind == "multi_valued":
-        steps.append(f"up to {field.max_length} tokens")
-    match field.encoding:
-        case "hash":
-            steps.append(f"hashed into {field.hash_rows:,} rows")
-        case "identity":
-            steps.append("ids as they are")
-        case _ if frozen:
-            steps.append("frozen vocabulary")
-        case "file":
-            steps.append("given vocabulary")
-        case _:
-            steps.append(f"minimum count {field.minimum_count or minimum_count}")
-    return ", ".join(steps)
-
-
-def _size_of_binning(field: FieldSpec) -> str:
-    return f"{field.bins}" if field.binning == "quantile" else f"{field.log_base:g}"
 
 
 def _field_facts(
