@@ -1,11 +1,13 @@
 import pytest
 import torch
 from interaction_laws import InteractionLaws, build, embeddings_for, hidden_block
-from torch import Tensor
+from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters
+from torch import Tensor, nn
 
 from pipeline.console import InputError
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.interactions.regularized_dcnv2 import RegularizedDCNv2
+from pipeline.model.multi_embedding import MultiEmbedding
 
 NAME = "regularized_dcnv2"
 
@@ -33,22 +35,54 @@ class TestRegularizedDCNv2(InteractionLaws):
         return interaction, embeddings
 
     def naive(self, interaction: RegularizedDCNv2, embeddings: Tensor) -> Tensor:
-        """x_(l+1) = x_0 * (sum_i s_ij W_(i->j) x_i + b_l) + x_l, then the projection."""
-        fields, outputs = embeddings.shape[2], []
+        """x_(l+1) = x_0 * (V_l x_l + b_l) + x_l, where V_l's block (j, i) is s_ij W_(i->j)."""
+        size, outputs = embeddings.shape[3], []
+        ones = torch.ones(size, size, dtype=torch.float64)
         for place, of_set in enumerate(embeddings):
-            first = x = of_set.unbind(1)
-            for layer, bias in enumerate(interaction.biases):
-                blocks = blocks_of(interaction, layer, place)
-                scale = [row.unbind() for row in interaction.scales[layer][place].unbind()]
-                shifts = bias[place, 0].view(fields, -1)
-                x = [
-                    first[j]
-                    * (sum(scale[i][j] * x[i] @ blocks[i, j].T for i in range(fields)) + shifts[j])
-                    + x[j]
-                    for j in range(fields)
-                ]
-            outputs.append(hidden_block(interaction.projection, place, torch.cat(x, dim=1)))
+            crossed = []
+            for row in of_set:
+                first = x = torch.cat(list(row))
+                for weight, scale, bias in zip(
+                    interaction.weights, interaction.scales, interaction.biases, strict=True
+                ):
+                    scaled = torch.kron(scale[place].T.contiguous(), ones) * weight[place].T
+                    x = first * (scaled @ x + bias[place, 0]) + x
+                crossed.append(x)
+            outputs.append(hidden_block(interaction.projection, place, torch.stack(crossed)))
         return torch.stack(outputs)
+
+
+class ScaledCrosses(nn.Module):
+    """x_(l+1) = x_0 * (W_l x_l + b_l) + x_l with the blocks of W_l scaled."""
+
+    def __init__(self, interaction: RegularizedDCNv2) -> None:
+        super().__init__()
+        copies = [
+            [nn.Parameter(parameter[0].detach().clone()) for parameter in layer]
+            for layer in zip(
+                interaction.weights, interaction.scales, interaction.biases, strict=True
+            )
+        ]
+        self.layers = nn.ModuleList(map(nn.ParameterList, copies))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        first = x = embeddings.flatten(1)
+        ones = torch.ones(embeddings.shape[2], embeddings.shape[2])
+        for weight, scale, bias in self.layers:
+            x = first * (x @ (torch.kron(scale, ones) * weight) + bias) + x
+        return x
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = NAME
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return nn.Sequential(ScaledCrosses(model.dense.interactions[0]), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        width = fields * size
+        layers = 4 * (width * width + fields * fields + width)
+        return layers + block_parameters(width, hidden)
 
 
 class TestScales:
@@ -106,7 +140,7 @@ class TestPenalty:
         assert build(NAME, 3, 4, 2, {"regularized_dcnv2": {"weight": 0.0}}).penalty() is None
 
 
-class _Penalty(torch.nn.Module):
+class _Penalty(nn.Module):
     """The penalty as a forward pass, whose weights a test can replace."""
 
     def __init__(self, of: RegularizedDCNv2) -> None:

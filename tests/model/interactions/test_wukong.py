@@ -1,9 +1,17 @@
 import pytest
 import torch
 from interaction_laws import HIDDEN, InteractionLaws, build, embeddings_for, hidden_block
+from single_embedding_laws import (
+    MLP,
+    SingleEmbeddingLaws,
+    block_parameters,
+    linear_of,
+    set_linear_of,
+)
 from torch import Tensor, nn
 
 from pipeline.model.interactions.wukong import Wukong
+from pipeline.model.multi_embedding import MultiEmbedding
 
 
 class TestWukong(InteractionLaws):
@@ -44,6 +52,49 @@ def layer_norm(norm: nn.Module, place: int, values: Tensor) -> Tensor:
     normal = centred / (centred.square().mean() + 1e-5).sqrt()
     scaled = normal * norm.weight[place, 0]
     return scaled if norm.bias is None else scaled + norm.bias[place, 0]
+
+
+class SingleLayer(nn.Module):
+    """A layer for one set: (B, n, K) -> (B, 2 w, K)."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        same = isinstance(layer.residual, nn.Identity)
+        self.compress, self.reduce = set_linear_of(layer.compress), set_linear_of(layer.reduce)
+        self.residual = nn.Identity() if same else set_linear_of(layer.residual)
+        first, second = layer.crosses[1], layer.crosses[3]
+        self.crosses = nn.Sequential(
+            nn.LayerNorm(layer.crosses[0].weight.shape[2]),
+            linear_of(first.weight[0], first.bias[0, 0]),
+            nn.ReLU(),
+            linear_of(second.weight[0], second.bias[0, 0]),
+        )
+        self.norm = nn.LayerNorm(layer.norm.weight.shape[2], bias=layer.norm.bias is not None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        turned = x.transpose(1, 2)
+        products = torch.einsum("bik,bjk,rj->bir", x, x, self.reduce.weight)
+        crosses = self.crosses(products.flatten(1)).view(len(x), x.shape[2], -1)
+        joined = torch.cat([crosses, self.compress(turned)], dim=2) + self.residual(turned)
+        return self.norm(joined.transpose(1, 2))
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "wukong"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        layers = map(SingleLayer, model.dense.interactions[0].layers)
+        return nn.Sequential(*layers, nn.Flatten(), MLP(model))
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        width, rank, total = 16, 8, 0
+        for read in (fields, 2 * width):
+            linear = read * width + read * rank + (0 if read == 2 * width else read * 2 * width)
+            products = read * rank
+            crosses = 2 * products + products * hidden + hidden
+            total += linear + crosses + hidden * width * size + width * size + 2 * size
+        # The last layer has no shift.
+        return total - size + block_parameters(2 * width * size, hidden)
 
 
 class TestLayers:

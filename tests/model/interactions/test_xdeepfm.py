@@ -1,10 +1,12 @@
 import pytest
 import torch
 from interaction_laws import InteractionLaws, assert_agree, build, embeddings_for, hidden_block
-from torch import Tensor
+from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters, set_linear_of
+from torch import Tensor, nn
 
 from pipeline.model.interactions import xdeepfm
 from pipeline.model.interactions.xdeepfm import XDeepFM, pair_forms
+from pipeline.model.multi_embedding import MultiEmbedding
 
 
 class TestXDeepFM(InteractionLaws):
@@ -37,22 +39,61 @@ def cin(interaction: XDeepFM, place: int, embeddings: Tensor) -> Tensor:
     return torch.stack(pooled, dim=1)
 
 
+class Convolutions(nn.Module):
+    """The CIN of one set as the original has it: 1 x 1 convolutions of tensors of all pairs."""
+
+    def __init__(self, interaction: XDeepFM) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for weight, bias in zip(interaction.weights, interaction.biases, strict=True):
+            of_pairs = weight[0].detach().permute(2, 1, 0).flatten(1)[:, :, None].clone()
+            layer = nn.Conv1d(of_pairs.shape[1], of_pairs.shape[0], kernel_size=1)
+            layer.weight.data, layer.bias.data = of_pairs, bias[0, 0].detach().clone()
+            self.layers.append(layer)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        maps, pooled = embeddings, []
+        for layer in self.layers:
+            pairs = (maps[:, :, None] * embeddings[:, None]).flatten(1, 2)
+            maps = layer(pairs).relu()
+            pooled.append(maps.sum(2))
+        return torch.cat(pooled, dim=1)
+
+
+class SingleXDeepFM(nn.Module):
+    """Linear -> 1 of the CIN, plus a perceptron."""
+
+    def __init__(self, model: MultiEmbedding) -> None:
+        super().__init__()
+        self.cin = Convolutions(model.dense.interactions[0])
+        self.explicit = set_linear_of(model.dense.towers[0].explicit)
+        self.mlp = MLP(model)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return self.explicit(self.cin(embeddings)).squeeze(1) + self.mlp(embeddings.flatten(1))
+
+
+class TestOneSet(SingleEmbeddingLaws):
+    name = "xdeepfm"
+
+    def textbook(self, model: MultiEmbedding) -> nn.Module:
+        return SingleXDeepFM(model)
+
+    def set_parameters(self, fields: int, size: int, hidden: int) -> int:
+        cin = (fields * fields * 16 + 16) + (16 * fields * 16 + 16)
+        return cin + block_parameters(fields * size, hidden)
+
+    def tower_parameters(self, hidden: int) -> int:
+        return 32 + 1 + super().tower_parameters(hidden)
+
+
 class TestCompressedInteraction:
-    def test_of_one_set_is_a_convolution_over_all_pairs(self) -> None:
-        """As the original has it: a 1 x 1 convolution of the tensor of pairs."""
+    def test_of_one_set_is_convolutions_over_all_pairs(self) -> None:
         interaction = build("xdeepfm", 7, 5, 1, {"xdeepfm": {"layers": 3, "maps": 4}})
         embeddings = embeddings_for(interaction, 7, 5, 1)
-        rows, pooled = embeddings[0], []
-        maps = rows
-        for weight, bias in zip(interaction.weights, interaction.biases, strict=True):
-            convolution = torch.nn.Conv1d(maps.shape[1] * 7, 4, kernel_size=1).double()
-            convolution.weight.data = weight[0].permute(2, 1, 0).flatten(1)[:, :, None]
-            convolution.bias.data = bias[0, 0]
-            pairs = (maps[:, :, None] * rows[:, None]).flatten(1, 2)
-            maps = convolution(pairs).relu()
-            pooled.append(maps.sum(2))
         found = interaction(embeddings)[0, :, : interaction.streams[0]]
-        torch.testing.assert_close(found, torch.cat(pooled, 1), rtol=1e-10, atol=1e-10)
+        expected = Convolutions(interaction)(embeddings[0])
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
     @pytest.mark.parametrize("numbers", [1, 50, 10**6])
     def test_does_not_depend_on_the_blocks(
