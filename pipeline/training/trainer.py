@@ -60,7 +60,8 @@ class Trainer:
         self._train_rows = manifest.splits["train"].rows
         self._progress = self._resume()
         self._journal = Journal(directory, self._progress) if runtime.is_main else None
-        self._losses = torch.zeros((), device=runtime.device)
+        # The loss and the penalty, added up since the last log point.
+        self._losses = torch.zeros(2, device=runtime.device)
         self._logged_step, self._logged_at = self._progress.step, self._progress.seconds
 
     def _resume(self) -> Progress:
@@ -118,12 +119,12 @@ class Trainer:
         at, settings = self._progress, self._spec.train
         at.step += 1
         at.batch += 1
-        self._losses += outcome.loss
+        self._losses += torch.stack([outcome.loss, outcome.penalty])
         at_log_point = at.step % settings.log_every == 0
-        loss = self._mean_loss() if at_log_point else None
+        means = self._mean_losses() if at_log_point else None
         # After the loss, whose value waits for what the device has queued.
         at.seconds += time.perf_counter() - started
-        note = self._log(loss, outcome) if loss is not None else None
+        note = self._log(*means, outcome) if means is not None else None
         advance(self._rows_before(at.batch) - self._rows_before(at.batch - 1), note)
         if settings.checkpoint_every and at.step % settings.checkpoint_every == 0:
             self._save_step()
@@ -136,24 +137,24 @@ class Trainer:
         origin = (self._spec.run.seed, self._progress.step, self._runtime.rank)
         return int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0])
 
-    def _mean_loss(self) -> float:
-        """The mean over ranks and the steps since the last log point. Collective.
+    def _mean_losses(self) -> tuple[float, float]:
+        """Loss and penalty, means over ranks and the steps since the last log point. Collective.
 
         Raises:
-            InputError: it is not finite.
+            InputError: the loss is not finite.
         """
         total = self._losses.clone()
         dist.all_reduce(total)
         steps = max(self._progress.step - self._logged_step, 1)
-        loss = total.item() / self._runtime.world_size / steps
+        loss, penalty = (total / self._runtime.world_size / steps).tolist()
         if not math.isfinite(loss):
             raise InputError(
                 f"{self._directory.path}: the loss is {loss} by step {self._progress.step}; the "
                 "checkpoints before it are kept. Lower the learning rates, in another run.directory"
             )
-        return loss
+        return loss, penalty
 
-    def _log(self, loss: float, outcome: Prediction) -> str:
+    def _log(self, loss: float, penalty: float, outcome: Prediction) -> str:
         """One log point, with the gates of this rank's rows of the last batch.
 
         The speed is that of the steps since the one before.
@@ -170,6 +171,8 @@ class Trainer:
                 "embedding_learning_rate": self._spec.embedding_optimizer.learning_rate,
                 "dense_learning_rate": self._spec.dense_optimizer.learning_rate,
             }
+            if penalty:  # Exactly 0 where nothing is switched on.
+                values["penalty"] = penalty
             self._journal.write("train", at.step, at.epoch, values)
             if outcome.gate is not None:
                 sums = gate_sums(outcome.gate, outcome.weights)
@@ -184,7 +187,7 @@ class Trainer:
         the epoch is published: after a kill in between, the epoch is finished again.
         """
         at = self._progress
-        self._mean_loss()
+        self._mean_losses()
         average_batch_statistics(self._module)
         scores = self._validate()
         is_best = at.stopping.update(at.epoch, scores["auc"])
@@ -218,7 +221,7 @@ class Trainer:
 
     def _save_step(self) -> None:
         """A checkpoint within an epoch. Collective."""
-        self._mean_loss()
+        self._mean_losses()
         average_batch_statistics(self._module)
         write_checkpoint(self._step_directory(), self._state(), self._progress, self._runtime)
         self._publish_step()
