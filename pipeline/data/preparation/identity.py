@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.data.fields.schemas import label_column, resolve_fields
 from pipeline.data.manifest import SCHEMA_VERSION, read_manifest
-from pipeline.data.sources.files import SourceFile, is_remote
+from pipeline.data.sources.files import SourceFile
 from pipeline.data.sources.opening import SplitSource
 from pipeline.spec import Spec
 from pipeline.spec_data import DataSpec, FieldSpec
@@ -80,18 +80,7 @@ def work_identity(
 
 def source_versions(sources: Sequence[SplitSource]) -> list[str | None]:
     """What changes when a source does; None for what is no regular file."""
-    return [_version(source.source.path) for source in sources]
-
-
-def _version(file: SourceFile) -> str | None:
-    if is_remote(file.location):
-        import fsspec
-
-        system, path = fsspec.core.url_to_fs(file.location)
-        return str(system.ukey(path))
-    path = Path(file.location)
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}" if path.is_file() else None
+    return [source.source.path.version() for source in sources]
 
 
 def _digest(values: object) -> str:

@@ -4,9 +4,18 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from pipeline.console import InputError
+from pipeline.data.sources.remote import (
+    ACCESS_TIMES,
+    RemoteFile,
+    file_system,
+    name_of,
+    properties,
+    reached,
+    url_of,
+)
 
 _PATTERN = re.compile(r"[*?\[]")
 _NUMBER = re.compile(r"(\d+)")
@@ -24,33 +33,61 @@ class SourceFile:
     @property
     def name(self) -> str:
         """The file's name without its folder."""
-        return PurePosixPath(self.location).name
+        return self._path.name
 
     @property
     def suffix(self) -> str:
         """The last suffix of the name, such as ``.gz``."""
-        return PurePosixPath(self.location).suffix
+        return self._path.suffix
+
+    @property
+    def _path(self) -> PurePosixPath:
+        return PurePosixPath(name_of(self.location) if is_remote(self.location) else self.location)
 
     def exists(self) -> bool:
         """Whether there is something to read."""
         if not is_remote(self.location):
             return Path(self.location).exists()
-        system, path = _remote(self.location)
-        return bool(system.exists(path))
+        system, path = file_system(self.location)
+        with reached(self.location):
+            return bool(system.exists(path))
 
     def size(self) -> int:
         """Its bytes.
 
         Raises:
-            InputError: when there is no such file.
+            InputError: when there is no such file, or a server does not tell.
         """
+        if is_remote(self.location):
+            return self._remote_size()
         try:
-            if not is_remote(self.location):
-                return Path(self.location).stat().st_size
-            system, path = _remote(self.location)
-            return int(system.info(path)["size"])
+            return Path(self.location).stat().st_size
         except FileNotFoundError:
             raise InputError(f"{self.location}: no such file; set data.source") from None
+
+    def version(self) -> str | None:
+        """What changes when its content does; None for what is no regular file, such as a pipe.
+
+        Raises:
+            InputError: when there is no such file.
+        """
+        if is_remote(self.location):
+            known = properties(self.location)
+            return str({key: known[key] for key in sorted(known.keys() - ACCESS_TIMES)})
+        path = Path(self.location)
+        status = path.stat()
+        return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}" if path.is_file() else None
+
+    def _remote_size(self) -> int:
+        known = properties(self.location)
+        if known["type"] == "directory":
+            raise _is_directory(self.location)
+        if known["size"] is None:
+            raise InputError(
+                f"{self.location}: the server does not tell its size; copy the file to where it "
+                "can be told"
+            )
+        return int(known["size"])
 
     def open(self) -> BinaryIO:
         """Opens it to read bytes.
@@ -58,23 +95,30 @@ class SourceFile:
         Raises:
             InputError: when it cannot be opened.
         """
+        if is_remote(self.location):
+            return cast(BinaryIO, RemoteFile(self.location))
         try:
-            if not is_remote(self.location):
-                return Path(self.location).open("rb", buffering=0)
-            system, path = _remote(self.location)
-            return cast(BinaryIO, system.open(path, "rb"))
+            return Path(self.location).open("rb", buffering=0)
         except OSError as error:
-            raise InputError(
-                f"{self.location}: cannot be read: {error.strerror or error}"
-            ) from None
+            raise self._unreadable(error) from None
 
     def digest(self) -> str:
-        """The SHA-256 of its bytes."""
+        """The SHA-256 of its bytes.
+
+        Raises:
+            InputError: when it cannot be read.
+        """
         with self.open() as file:
             content = hashlib.sha256()
-            while data := file.read(1 << 20):
-                content.update(data)
+            try:
+                while data := file.read(1 << 20):
+                    content.update(data)
+            except OSError as error:
+                raise self._unreadable(error) from None
             return content.hexdigest()
+
+    def _unreadable(self, error: OSError) -> InputError:
+        return InputError(f"{self.location}: cannot be read: {error.strerror or error}")
 
 
 def is_remote(location: str) -> bool:
@@ -94,8 +138,11 @@ def find_files(location: str) -> list[SourceFile]:
         _refuse_directory(location)
         return [SourceFile(location)]
     if is_remote(location):
-        system, path = _remote(location)
-        found = [system.unstrip_protocol(name) for name in system.glob(path) if system.isfile(name)]
+        system, path = file_system(location)
+        with reached(location):
+            listed = system.glob(path, detail=True)
+        files = [name for name, known in listed.items() if known["type"] == "file"]
+        found = [url_of(location, system, name) for name in files]
     else:
         root = Path(location).anchor
         matches = Path(root).glob(location.removeprefix(root))
@@ -107,24 +154,17 @@ def find_files(location: str) -> list[SourceFile]:
 
 def _refuse_directory(location: str) -> None:
     if not is_remote(location) and Path(location).is_dir():
-        raise InputError(
-            f"{location}: a directory; data.source names files, such as {location}/*, or "
-            "data.splits the files in it"
-        )
+        raise _is_directory(location)
+
+
+def _is_directory(location: str) -> InputError:
+    return InputError(
+        f"{location}: a directory; data.source names files, such as {location}/*, or data.splits "
+        "the files in it"
+    )
 
 
 def _by_numbers(name: str) -> list[tuple[int, str]]:
     """Texts and numbers of a name in turn."""
     pieces = _NUMBER.split(name)
     return [(int(piece) if odd % 2 else 0, piece) for odd, piece in enumerate(pieces)]
-
-
-def _remote(location: str) -> tuple[Any, str]:
-    """The file system of a URL and the path within it."""
-    # 0.15 s that files of this machine need not wait for.
-    import fsspec
-
-    try:
-        return cast(tuple[Any, str], fsspec.core.url_to_fs(location))
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{location}: cannot be reached: {error}") from None
