@@ -116,15 +116,15 @@ def _sampling(overview: Overview) -> str:
     """Which figures are exact, and what the others come from."""
     counted = f"Counts and shares are those of {overview.counted_on} rows."
     samples = [
-        f"{split.sampled_rows:,} {name} rows"
+        f"{split.sampled_rows:,} of {name}"
         for name, split in overview.splits.items()
         if split.sampled_rows < split.rows
     ]
     if not samples:
-        return f"{counted} Shares in valid and test, AUC and label rates are of all rows too."
+        return f"{counted} Shares in valid and test, AUC and label rates are of every row there."
     return (
-        f"{counted} Shares in valid and test, AUC and label rates come from samples where a split "
-        f"is large: {', '.join(samples)}, spread evenly."
+        f"{counted} Shares in valid and test, AUC and label rates of values come from rows spread "
+        f"evenly over large splits: {', '.join(samples)}."
     )
 
 
