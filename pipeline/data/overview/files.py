@@ -34,15 +34,32 @@ def look_at(
 
 def write_overview(directory: Path, overview: Overview) -> dict[str, str]:
     """Writes both files; returns their SHA-256 by name."""
-    # Dataclasses as their attributes: asdict copies everything first, which takes twice as long.
-    data = json.dumps(overview, default=vars, indent=1, ensure_ascii=False)
-    contents = {PAGE_FILE: render(overview), DATA_FILE: data + "\n"}
+    contents = {PAGE_FILE: render(overview), DATA_FILE: _as_json(overview)}
     digests = {}
     for name, text in contents.items():
         content = text.encode()
         write_whole(directory / name, content)
         digests[name] = hashlib.sha256(content).hexdigest()
     return digests
+
+
+def _as_json(overview: Overview) -> str:
+    """A line for each field, warning and other fact.
+
+    Written by Python's own encoder in C, which knows no indentation: 1 ms for 39 fields against 14.
+    """
+    entries = []
+    for name, value in vars(overview).items():
+        if isinstance(value, tuple):
+            text = "[" + ",".join(f"\n  {_compact(one)}" for one in value) + "]"
+        else:
+            text = _compact(value)
+        entries.append(f' "{name}": {text}')
+    return "{\n" + ",\n".join(entries) + "\n}\n"
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, default=vars, ensure_ascii=False)
 
 
 def read_overview(directory: Path) -> Overview:
