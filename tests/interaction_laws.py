@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pipeline.model import row_blocks
 from pipeline.model.interactions.build import build_interaction
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
@@ -148,6 +149,31 @@ class InteractionLaws:
         interaction, embeddings = self.made(5, 4, 2)
         outputs = interaction(embeddings[:1].expand(2, -1, -1, -1))
         assert not torch.allclose(outputs[0], outputs[1])
+
+    def test_does_not_depend_on_the_blocks_of_rows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        interaction, embeddings = self.made(5, 4, 2)
+        variables = [embeddings.requires_grad_(), *interaction.parameters()]
+
+        def results() -> list[Tensor]:
+            outputs = interaction(embeddings)
+            return [outputs, *torch.autograd.grad(outputs.square().sum(), variables)]
+
+        whole = results()
+        monkeypatch.setitem(row_blocks.BLOCK_NUMBERS, "cpu", 1)
+        for of_blocks, of_whole in zip(results(), whole, strict=True):
+            torch.testing.assert_close(of_blocks, of_whole, rtol=1e-10, atol=1e-10)
+
+    def test_bf16_is_close_to_float32_and_has_its_gradients(self) -> None:
+        interaction = self.made(6, 4, 2)[0].float()
+        rows = torch.randn(2, 64, 6, interaction.table_columns(6, 4), requires_grad=True)
+        exact = interaction(rows)
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = interaction(rows)
+        # bf16 rounds by up to 2^-9, a few times in a row.
+        assert (outputs - exact).norm() <= 0.02 * exact.norm()
+        gradients = torch.autograd.grad(outputs.sum(), [rows, *interaction.parameters()])
+        assert {gradient.dtype for gradient in gradients} == {torch.float32}
+        assert all(gradient.isfinite().all() for gradient in gradients)
 
     def test_width_is_the_sum_of_its_streams(self) -> None:
         interaction, embeddings = self.made(5, 4, 2)

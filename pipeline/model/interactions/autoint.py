@@ -5,6 +5,7 @@ from torch import nn
 
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
+from pipeline.model.row_blocks import block_rows
 from pipeline.spec_model import GroupSpec, ModelSpec
 
 
@@ -13,29 +14,33 @@ class SetAttention(nn.Module):
 
     In each head a_ij = softmax_j(<Q e_i, K e_j> / sqrt(head_dim)); the heads' sum_j a_ij V e_j
     side by side, plus W e_i, pass ReLU. All matrices start Xavier uniform; there are no biases.
+
+    Attributes:
+        query, key, value, residual: Q, K, V of all heads side by side, and W; each (M, in, out).
     """
 
     def __init__(self, sets: int, in_features: int, heads: int, head_dim: int) -> None:
         super().__init__()
-        width = heads * head_dim
-        self._heads = heads
-        matrices = torch.empty(4, sets, in_features, width)
-        for matrix in matrices.flatten(0, 1):
-            nn.init.xavier_uniform_(matrix)
-        # Queries, keys and values side by side.
-        self.projections = nn.Parameter(torch.cat(list(matrices[:3]), dim=2))
-        self.residual = nn.Parameter(matrices[3].clone())
+        self._heads, self._head_dim = heads, head_dim
+        shape = (sets, in_features, heads * head_dim)
+        self.query, self.key, self.value, self.residual = (
+            nn.Parameter(torch.empty(shape)) for _ in range(4)
+        )
+        for matrices in self.parameters():
+            for matrix in matrices:
+                nn.init.xavier_uniform_(matrix)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(M, B, F, in) -> (M, B, F, heads x head_dim)."""
-        sets, _, fields, _ = inputs.shape
+        fields = inputs.shape[2]
         rows = inputs.flatten(1, 2)
-        projected = torch.bmm(rows, self.projections)
-        # (3, M B, heads, F, head_dim)
-        split = projected.view(-1, fields, 3, self._heads, projected.shape[2] // 3 // self._heads)
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)
+        # (M B, heads, F, head_dim); one product for all three would have to copy their gradients.
+        queries, keys, values = (
+            torch.bmm(rows, matrices).view(-1, fields, self._heads, self._head_dim).transpose(1, 2)
+            for matrices in (self.query, self.key, self.value)
+        )
         attended = nn.functional.scaled_dot_product_attention(queries, keys, values)
-        side_by_side = attended.transpose(1, 2).reshape(sets, rows.shape[1], -1)
+        side_by_side = attended.transpose(1, 2).reshape(*rows.shape[:2], -1)
         outputs = torch.baddbmm(side_by_side, rows, self.residual).relu()
         return outputs.unflatten(1, inputs.shape[1:3])
 
@@ -51,7 +56,7 @@ class AutoInt(Interaction):
     def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
         super().__init__(fields, group, spec)
         sets, layers, heads = group.sets, spec.autoint.layers, spec.autoint.heads
-        width = heads * spec.autoint.head_dim
+        self._width = width = heads * spec.autoint.head_dim
         self.streams = (spec.hidden_dim,)
         self.attention = nn.Sequential(
             *(
@@ -67,4 +72,7 @@ class AutoInt(Interaction):
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, K) -> (M, B, H)."""
-        return self.projection(self.attention(embeddings).flatten(2))
+        sets, _, fields, _ = embeddings.shape
+        rows = block_rows(sets * fields * self._width, embeddings.device)
+        parts = [self.attention(block).flatten(2) for block in embeddings.split(rows, dim=1)]
+        return self.projection(torch.cat(parts, dim=1))

@@ -4,6 +4,7 @@ import torch
 
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import SetLinear
+from pipeline.model.row_blocks import block_rows
 from pipeline.spec_model import GroupSpec, ModelSpec
 
 
@@ -31,9 +32,14 @@ class FFM(Interaction):
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, F K) -> (M, B, 1)."""
-        towards = embeddings.unflatten(3, (self._fields, -1))
-        own = towards.diagonal(dim1=2, dim2=3).transpose(2, 3)
+        rows = block_rows(embeddings[:, 0].numel(), embeddings.device)
         with torch.autocast(embeddings.device.type, enabled=False):
-            products = (towards * towards.transpose(2, 3)).sum(dim=4)
-            pairs = products.triu(diagonal=1).sum(dim=(2, 3))
-            return self.first_order(own.flatten(2)) + pairs.unsqueeze(2)
+            blocks = embeddings.unflatten(3, (self._fields, -1)).split(rows, dim=1)
+            return torch.cat([self._sums(block) for block in blocks], dim=1)
+
+    def _sums(self, towards: torch.Tensor) -> torch.Tensor:
+        """Sub-embeddings (M, rows, F, F, K) -> (M, rows, 1)."""
+        own = towards.diagonal(dim1=2, dim2=3).transpose(2, 3)
+        products = (towards * towards.transpose(2, 3)).sum(dim=4)
+        pairs = products.triu(diagonal=1).sum(dim=(2, 3))
+        return self.first_order(own.flatten(2)) + pairs.unsqueeze(2)

@@ -29,7 +29,7 @@ class TestAutoInt(InteractionLaws):
 
 def attended(layer: SetAttention, place: int, fields: Tensor, heads: int, head_dim: int) -> Tensor:
     """One layer of one row (F, in), head by head and field by field."""
-    query, key, value = layer.projections[place].chunk(3, dim=1)
+    query, key, value = layer.query[place], layer.key[place], layer.value[place]
     residual = layer.residual[place]
     sides = []
     for head in range(heads):
@@ -49,10 +49,12 @@ class TorchsAttention(nn.Module):
 
     def __init__(self, layer: SetAttention, place: int, heads: int) -> None:
         super().__init__()
-        projections, residual = layer.projections[place].detach(), layer.residual[place].detach()
+        matrices = layer.query, layer.key, layer.value
+        projections = torch.cat([matrix[place].detach().T for matrix in matrices])
+        residual = layer.residual[place].detach()
         width = len(residual)
         self.attention = nn.MultiheadAttention(width, heads, bias=False, batch_first=True)
-        self.attention.to(projections.dtype).in_proj_weight.data = projections.T.clone()
+        self.attention.to(projections.dtype).in_proj_weight.data = projections
         # The original has no matrix behind the heads.
         self.attention.out_proj.weight = nn.Parameter(
             torch.eye(width, dtype=projections.dtype), requires_grad=False
@@ -92,7 +94,7 @@ class TestSetAttention:
         torch.manual_seed(0)
         layer = SetAttention(2, 100, 4, 50)
         bound = (6 / (100 + 200)) ** 0.5
-        for matrix in (*layer.projections.chunk(3, dim=2), layer.residual):
+        for matrix in (layer.query, layer.key, layer.value, layer.residual):
             assert matrix.abs().max() <= bound
             # 20,000 uniform draws a set: the standard deviation is settled to 1 %.
             expected = torch.full((2,), bound / 3**0.5)
