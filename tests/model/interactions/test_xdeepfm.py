@@ -4,7 +4,7 @@ from interaction_laws import InteractionLaws, assert_agree, build, embeddings_fo
 from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters, set_linear_of
 from torch import Tensor, nn
 
-from pipeline.model.interactions import xdeepfm
+from pipeline.model import row_blocks
 from pipeline.model.interactions.xdeepfm import XDeepFM, pair_forms
 from pipeline.model.multi_embedding import MultiEmbedding
 
@@ -99,7 +99,7 @@ class TestCompressedInteraction:
     def test_does_not_depend_on_the_blocks(
         self, numbers: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setitem(xdeepfm.BLOCK_NUMBERS, "cpu", numbers)
+        monkeypatch.setitem(row_blocks.BLOCK_NUMBERS, "cpu", numbers)
         left, right, weight = (
             torch.randn(shape, dtype=torch.float64, requires_grad=True)
             for shape in [(2, 11, 3), (2, 11, 5), (2, 5, 3, 4)]
@@ -107,6 +107,9 @@ class TestCompressedInteraction:
         expected = torch.einsum("mni,mnj,mjih->mnh", left, right, weight)
         found = pair_forms(left, right, weight)
         assert_agree(found, expected, [left, right, weight])
+        square = torch.randn(2, 5, 5, 4, dtype=torch.float64, requires_grad=True)
+        expected = torch.einsum("mni,mnj,mjih->mnh", right, right, square)
+        assert_agree(pair_forms(right, right, square), expected, [right, square])
 
     def test_starts_as_a_convolution_does(self) -> None:
         torch.manual_seed(0)
