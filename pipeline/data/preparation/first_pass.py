@@ -75,9 +75,9 @@ def _read(
             if read > done:
                 advance(read - done)
             done = read
+    records = tuple(map(_source_record, sources))
     if source_versions(sources) != versions:
         raise InputError("data.source: a file changed while it was read; prepare it again")
-    records = tuple(map(_source_record, sources))
     write_whole(record, json.dumps({"owners": owners, "sources": records}).encode())
     return FirstPass(chunks, tally, records)
 

@@ -34,14 +34,17 @@ class Source(Protocol):
         fields: the fields that are read.
         size: bytes of the file.
         bytes_done: how many of them blocks were cut from so far.
-        digest: the file's SHA-256, once its last block was cut.
+        digest: the file's SHA-256; to be asked for once its last block was cut.
     """
 
     path: SourceFile
     fields: tuple[FieldSpec, ...]
     size: int
     bytes_done: int
-    digest: str
+
+    @property
+    def digest(self) -> str:
+        """See above."""
 
     def blocks(self) -> Iterator[Any]:
         """Cuts the file into blocks of rows, in order, in one thread."""

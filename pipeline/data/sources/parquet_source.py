@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +40,7 @@ class ParquetSource:
         fields: the fields that are read; those of list columns have ``LIST_SEPARATOR``.
         size: bytes of the file.
         bytes_done: the share of ``size`` that was read so far.
-        digest: the file's SHA-256, once its last batch was read.
+        digest: the file's SHA-256, which takes reading all of it when it is first asked for.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ParquetSource:
             InputError: when the file cannot be read or a column is absent or of a wrong type.
         """
         self.path, self.size = path, path.size()
-        self.bytes_done, self.digest = 0, ""
+        self.bytes_done = 0
         self._first_number, self._rule = first_number, rule
         self._policy, self._batch_rows = policy, batch_rows
         extra = [label, rule.column] if rule else [label]
@@ -79,7 +80,7 @@ class ParquetSource:
 
     def blocks(self) -> Iterator[RowBatch]:
         """Reads the file in batches."""
-        first_row = 0
+        first_row, self.bytes_done = 0, 0
         with self._opened() as file:
             total = file.metadata.num_rows
             for batch in file.iter_batches(
@@ -88,7 +89,11 @@ class ParquetSource:
                 yield RowBatch(first_row, batch)
                 first_row += batch.num_rows
                 self.bytes_done = self.size * first_row // total
-        self.digest = self.path.digest()
+
+    @cached_property
+    def digest(self) -> str:
+        """Not read on the way: batches are of some columns only, and a scan needs no digest."""
+        return self.path.digest()
 
     def parse(self, block: RowBatch) -> Chunk:
         """Codes and checks a batch.

@@ -1,9 +1,12 @@
 """Where a log is cut by time: a scan of the time column, before anything else is read.
 
-Memory holds the log's distinct times, 16 bytes each: 40 MB for a month of seconds. Rows of one time
-stay together. They belong to the split in which the first of them falls when all rows stand in the
-order of time; so the cut depends on no order, thread or block. It is made on the rows read: those
-that are skipped later for another fault count.
+Rows of one time stay together. They belong to the split in which the first of them falls when all
+rows stand in the order of time; so the cut depends on no order, thread or block. It is made on the
+rows read: those that are skipped later for another fault count.
+
+The scan runs in threads of this process, whatever the engine. Of Parquet it reads the columns of
+the time and the label, of text the whole file. Memory is bounded (``time_spans.py``): a log of more
+distinct times than are held at once is scanned twice.
 """
 
 import os
@@ -17,6 +20,7 @@ import numpy as np
 from pipeline.console import InputError, progress
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.split_rules import TimeRule, times_of
+from pipeline.data.sources.time_spans import LIMIT, Counts, Spans, TimeTable
 from pipeline.spec_data import FieldSpec, SplitSpec
 
 
@@ -34,30 +38,60 @@ def time_field(split: SplitSpec) -> FieldSpec:
     return FieldSpec(name="time", column=split.column)
 
 
-def cut_by_time(split: SplitSpec, sources: Sequence[_Source]) -> TimeRule:
+def cut_by_time(split: SplitSpec, sources: Sequence[_Source], limit: int = LIMIT) -> TimeRule:
     """Finds the times at which the valid and the test split begin.
 
     Args:
         split: the spec's section.
         sources: with ``time_field`` as their only field.
+        limit: spans of time to hold, at the most.
 
     Raises:
         InputError: when the column cannot be cut: too few distinct times, or numbers and dates.
     """
-    times, counts = _merged(_scan(sources, split.column))
-    before = np.cumsum(counts) - counts
     train, valid, test = (share / sum(split.shares) for share in split.shares)
-    rows = counts.sum()
-    starts = np.searchsorted(before, [train * rows, (train + valid) * rows])
-    if len(times) < 3 or starts[0] == starts[1] or starts[1] == len(times):
+    table = TimeTable(limit)
+    for times, counts in _scan(sources, split.column):
+        table.add(times, counts)
+    spans = table.spans()
+    wanted = np.array([train, train + valid]) * spans.rows.sum()
+    while len(unclear := _unclear(spans, wanted)):
+        spans = _counted_anew(spans, unclear, _scan(sources, split.column), limit)
+    starts = np.searchsorted(spans.before, wanted)
+    if len(spans) < 3 or starts[0] == starts[1] or starts[1] == len(spans):
+        more = "more than " if spans.joined.any() else ""
         raise InputError(
-            f"data.split: column {split.column!r} has {len(times):,} distinct times, which cannot "
-            f"be cut into shares of {train:.3g}, {valid:.3g} and {test:.3g}"
+            f"data.split: column {split.column!r} has {more}{len(spans):,} distinct times, which "
+            f"cannot be cut into shares of {train:.3g}, {valid:.3g} and {test:.3g}"
         )
-    return TimeRule(split.column, *times[starts].tolist())
+    return TimeRule(split.column, *spans.first[starts].tolist())
 
 
-def _scan(sources: Sequence[_Source], column: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _unclear(spans: Spans, wanted: np.ndarray) -> np.ndarray:
+    """The places of spans of several times in which a split may begin.
+
+    It begins at the first time that has at least the ``wanted`` rows before it: that of a span, or
+    one within the span before.
+    """
+    places = np.unique(np.searchsorted(spans.before, wanted) - 1)
+    places = places[places >= 0]
+    return places[spans.joined[places]]
+
+
+def _counted_anew(spans: Spans, places: np.ndarray, scan: Iterator[Counts], limit: int) -> Spans:
+    """Puts the times that a second scan finds in the place of the spans that they lie in."""
+    tables = [TimeTable(limit) for _ in places]
+    for times, counts in scan:
+        for place, table in zip(places, tables, strict=True):
+            inside = (times >= spans.first[place]) & (times <= spans.last[place])
+            table.add(times[inside], counts[inside])
+    found = spans.select(np.delete(np.arange(len(spans)), places))
+    for table in tables:
+        found = found.beside(table.spans())
+    return found
+
+
+def _scan(sources: Sequence[_Source], column: str) -> Iterator[Counts]:
     """Yields the distinct times of every block and their counts."""
     dates_seen: set[bool] = set()
     workers = os.cpu_count() or 1
@@ -67,7 +101,7 @@ def _scan(sources: Sequence[_Source], column: str) -> Iterator[tuple[np.ndarray,
         ThreadPoolExecutor(workers, thread_name_prefix="times") as pool,
     ):
 
-        def counted() -> tuple[np.ndarray, np.ndarray]:
+        def counted() -> Counts:
             coded = pending.popleft().result().columns["time"]
             found = times_of(coded.dictionary)
             counts = np.bincount(coded.indices.to_numpy(), minlength=len(coded.dictionary))
@@ -90,23 +124,3 @@ def _scan(sources: Sequence[_Source], column: str) -> Iterator[tuple[np.ndarray,
                     yield counted()
         while pending:
             yield counted()
-
-
-def _merged(parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct times, rising, and their counts."""
-    times, counts = np.empty(0), np.empty(0, dtype=np.int64)
-    waiting: list[tuple[np.ndarray, np.ndarray]] = []
-    for part in parts:
-        waiting.append(part)
-        # As many as there are already, so that a large table is not merged for every block.
-        if sum(len(found) for found, _ in waiting) > max(len(times), 1 << 16):
-            times, counts = _sum([(times, counts), *waiting])
-            waiting = []
-    return _sum([(times, counts), *waiting])
-
-
-def _sum(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    times, places = np.unique(np.concatenate([found for found, _ in parts]), return_inverse=True)
-    counts = np.zeros(len(times), dtype=np.int64)
-    np.add.at(counts, places, np.concatenate([found for _, found in parts]))
-    return times, counts
