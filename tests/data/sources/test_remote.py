@@ -84,7 +84,6 @@ class TestMessages:
     def test_an_absent_driver_is_named(self, url: str) -> None:
         assert message(url) == f"{url}: cannot be reached: Install s3fs to access S3"
 
-    @pytest.mark.skipif(bool(list(Path("/usr/lib/jvm").rglob("libjvm.so"))), reason="has Java")
     @pytest.mark.parametrize("url", ["hdfs://namenode:9000/a.csv", "hdfs://namenode:9000/*.csv"])
     def test_hdfs_without_its_library(self, url: str) -> None:
         assert message(url).startswith(f"{url}: cannot be reached: ")
