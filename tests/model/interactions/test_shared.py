@@ -45,3 +45,9 @@ class TestSharedInteraction:
             return MultiEmbedding(FIELDS, spec).count_parameters().dense
 
         assert count(1, True) == count(4, True) == count(1, False) < count(4, False)
+
+
+def test_a_shared_interaction_has_the_penalty_and_the_norms_of_one_set() -> None:
+    interaction = shared("regularized_dcnv2", 3)
+    assert torch.equal(interaction.penalty(), interaction.interaction.penalty())
+    assert interaction.block_norms().shape == (4, 1, 4, 4)
