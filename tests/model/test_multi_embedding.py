@@ -6,6 +6,7 @@ from single_embedding_laws import FIELDS, HIDDEN, ROWS, RandomFeatures, logits_o
 from torch import Tensor
 
 from pipeline.model.multi_embedding import MultiEmbedding
+from pipeline.registry import BUILT_IN
 from pipeline.spec_model import ModelSpec
 
 MIXED = [
@@ -62,6 +63,18 @@ class TestGroups:
         logits = logits_of(model, random_features(FIELDS, ROWS))
         assert logits.shape == (ROWS,)
         (logits * torch.linspace(-1, 1, ROWS)).sum().backward()
+        for name, parameter in model.named_parameters():
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+
+    def test_of_every_interaction_train_together(self, random_features: RandomFeatures) -> None:
+        torch.manual_seed(0)
+        kinds = BUILT_IN["interaction"]
+        groups = [{"interaction": name, "sets": 2, "embedding_dim": 4} for name in kinds]
+        model = MultiEmbedding(FIELDS, model_spec(groups=groups))
+        output = model(random_features(FIELDS, ROWS))
+        weights = torch.linspace(-1, 1, ROWS)
+        (output.logits * weights).sum().add(output.penalty).backward()
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name

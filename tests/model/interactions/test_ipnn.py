@@ -1,8 +1,10 @@
+import pytest
 import torch
 from interaction_laws import InteractionLaws, build, embeddings_for, hidden_block
 from single_embedding_laws import FIELDS, MLP, SingleEmbeddingLaws, block_parameters
 from torch import Tensor, nn
 
+from pipeline.console import InputError
 from pipeline.model.interactions.ipnn import IPNN
 from pipeline.model.multi_embedding import MultiEmbedding
 
@@ -77,6 +79,11 @@ class TestOneFlattenedSet(SingleEmbeddingLaws):
 
     def set_parameters(self, fields: int, size: int, hidden: int) -> int:
         return block_parameters(fields * size + fields * (fields - 1) // 2, hidden)
+
+
+def test_refuses_a_single_field() -> None:
+    with pytest.raises(InputError, match="ipnn has products of two fields"):
+        build("ipnn", 1, 4, 2)
 
 
 def test_products_keep_float32s_precision_under_autocast() -> None:
