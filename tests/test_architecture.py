@@ -88,6 +88,19 @@ class TestImportDirection:
             "pipeline.training",
         ]
 
+    @pytest.mark.parametrize("entry", ["train", "evaluate", "plan", "compare"])
+    def test_the_compiler_of_kernels_is_for_preparation_alone(self, entry: str) -> None:
+        modules = {module_of(path): path for path in MODULES}
+        reached, waiting = set(), [f"pipeline.{entry}"]
+        while waiting:
+            module = waiting.pop()
+            reached.add(module)
+            names = set(imports_of(modules[module].read_text()))
+            names |= {name.rpartition(".")[0] for name in names}
+            waiting += [name for name in names if name in modules and name not in reached]
+        assert "pipeline.data.parts" in reached or entry in ("plan", "compare")
+        assert "pipeline.data.kernels" not in reached
+
     def test_the_package_itself_imports_nothing(self) -> None:
         assert list(imports_of((ROOT / "pipeline" / "__init__.py").read_text())) == []
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data.fields.binning import numbers
-from pipeline.data.fields.counts import Counts, merge_counts
+from pipeline.data.fields.counts import Counts, summed
 from pipeline.spec_data import FieldSpec
 
 _ROWS = "rows"
@@ -29,8 +29,8 @@ class Standardization:
     mean: float
     deviation: float
 
-    def ids_of_values(self, field: FieldSpec, values: pa.StringArray) -> np.ndarray:
-        """(values,) float32: no ids, but the scaled numbers; 0, the mean, where one is missing."""
+    def encode(self, field: FieldSpec, values: pa.StringArray) -> np.ndarray:
+        """(values,) float32, the scaled numbers; 0, the mean, where one is missing."""
         scaled = (numbers(values).to_numpy(zero_copy_only=False) - self.mean) / self.deviation
         return np.nan_to_num(scaled.astype(np.float32), nan=0.0)
 
@@ -56,7 +56,7 @@ def count_sums(values: pa.StringArray, counts: np.ndarray) -> Counts:
         for exponent, total in _powers_of_two(terms, counts):
             names.append(f"{name} {exponent}")
             totals.append(total)
-    return merge_counts([Counts(pa.array(names), np.array(totals, dtype=np.int64))])
+    return summed(pa.array(names), np.array(totals, dtype=np.int64))
 
 
 def _squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,13 +84,13 @@ def _powers_of_two(terms: np.ndarray, counts: np.ndarray) -> list[tuple[int, int
 
 
 def counted_numbers(counted: Counts) -> int:
-    """The rows that have a number, of merged counts."""
+    """The rows that have a number."""
     rows = counted.counts[pc.equal(counted.values, _ROWS).to_numpy(zero_copy_only=False)]
     return int(rows.sum())
 
 
 def standardize(counted: Counts) -> Standardization:
-    """The scale from merged counts; a field of one value, or of none, is only shifted."""
+    """The scale from all counts; a field of one value, or of none, is only shifted."""
     sums = {"x": Fraction(0), "xx": Fraction(0)}
     rows = 0
     for name, count in zip(counted.values.to_pylist(), counted.counts.tolist(), strict=True):

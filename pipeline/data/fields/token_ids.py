@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.data.fields.binning import MISSING, numbers
+from pipeline.data.fields.binning import MISSING, interval_tokens, numbers
 from pipeline.data.fields.counts import Counts
 from pipeline.data.fields.hashing import hash_texts
-from pipeline.data.fields.tokens import single_tokens, split_tokens
+from pipeline.data.fields.tokens import split_tokens
 from pipeline.data.ragged import Ragged
 from pipeline.spec_data import FieldSpec
 
@@ -55,12 +55,19 @@ class Vocabulary(ABC):
     def missing_id(self) -> int | None:
         """The id of a missing value; None where that is out of vocabulary."""
 
-    def ids_of_values(self, field: FieldSpec, values: pa.StringArray) -> np.ndarray | Ragged:
-        """The int32 ids of each distinct value; rows of ids for a multi-valued field."""
+    def encode(self, field: FieldSpec, values: pa.StringArray) -> np.ndarray | Ragged:
+        """The int32 ids of each distinct value; rows of ids for a multi-valued field.
+
+        Args:
+            field: the field.
+            values: as ``with_tokens`` leaves them.
+        """
         if field.kind == "multi_valued":
             tokens, offsets = split_tokens(field, values)
             return Ragged(self.ids_of_tokens(tokens), offsets)
-        return self.ids_of_tokens(single_tokens(field, values, self.edges))
+        if self.edges is not None:
+            values = interval_tokens(numbers(values), self.edges)
+        return self.ids_of_tokens(values)
 
     def write(self, path: Path) -> None:
         """Writes the columns token, id and count."""

@@ -4,15 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.fields.binning import (
-    MISSING,
-    interval_tokens,
-    log_square_tokens,
-    log_tokens,
-    numbers,
-)
+from pipeline.data.fields.binning import MISSING, log_square_tokens, log_tokens
 from pipeline.data.fields.calendar import calendar_tokens
 from pipeline.data.ragged import offsets_of
+from pipeline.data.token_table import coded
 from pipeline.spec_data import FieldSpec
 
 
@@ -21,20 +16,26 @@ def is_quantile(field: FieldSpec) -> bool:
     return field.kind == "numeric" and field.binning == "quantile"
 
 
-def single_tokens(
-    field: FieldSpec, values: pa.StringArray, edges: np.ndarray | None
-) -> pa.StringArray:
-    """The token of each value of a field that is not multi-valued.
+def with_tokens(field: FieldSpec, column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """The column with tokens in place of the values that they follow from.
 
-    Args:
-        field: the field.
-        values: distinct texts.
-        edges: of a quantile field.
+    Values stay where a token is learnt (quantiles), where one has several (multi-valued), and where
+    it has none (dense).
     """
+    tokens = _tokens(field, column.dictionary)
+    if tokens is None:
+        return column
+    distinct = coded(tokens)
+    codes = distinct.indices.to_numpy().take(column.indices.to_numpy())
+    return pa.DictionaryArray.from_arrays(pa.array(codes), distinct.dictionary)
+
+
+def _tokens(field: FieldSpec, values: pa.StringArray) -> pa.StringArray | None:
+    """The token of each value; None where values stay."""
     if field.kind == "categorical":
-        return values if field.transform == "none" else calendar_tokens(field, values)
-    if edges is not None:
-        return interval_tokens(numbers(values), edges)
+        return None if field.transform == "none" else calendar_tokens(field, values)
+    if field.kind != "numeric" or is_quantile(field):
+        return None
     if field.binning == "log":
         return log_tokens(values, field.log_base)
     return log_square_tokens(values)

@@ -4,8 +4,11 @@ Learnt ids depend on the counts alone: 1 upwards by falling count, ties in the t
 Id 0 is for all tokens rarer than the minimum count. A missing value's token "" has no minimum.
 """
 
+import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +20,7 @@ from pipeline.data.fields.binning import (
     numbers,
     quantile_edges,
 )
-from pipeline.data.fields.counts import Counts, merge_counts
+from pipeline.data.fields.counts import Counts, summed
 from pipeline.data.fields.standardization import (
     Standardization,
     count_sums,
@@ -25,8 +28,9 @@ from pipeline.data.fields.standardization import (
     standardize,
 )
 from pipeline.data.fields.token_ids import Vocabulary, known_ids, settled_ids
-from pipeline.data.fields.tokens import is_quantile, single_tokens, split_tokens
+from pipeline.data.fields.tokens import is_quantile, split_tokens
 from pipeline.data.fields.vocabulary_file import read_tokens
+from pipeline.data.token_table import TokenTable
 from pipeline.spec_data import FieldSpec
 
 Encoding = Vocabulary | Standardization
@@ -66,8 +70,16 @@ class ListedVocabulary(Vocabulary):
 
     def ids_of_tokens(self, tokens: pa.StringArray) -> np.ndarray:
         """(tokens,) int32, 0 for those that are not in the vocabulary."""
-        positions = pc.fill_null(pc.index_in(tokens, value_set=self.tokens), -1)
-        return positions.to_numpy(zero_copy_only=False).astype(np.int32) + np.int32(1)
+        return self._table.find(tokens) + np.int32(1)
+
+    @cached_property
+    def _table(self) -> TokenTable:
+        """Made where ids are looked up, once a process."""
+        return _table_of(self.tokens)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the table."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def tokens_by_id(self) -> pa.StringArray:
         """Null for the out-of-vocabulary row."""
@@ -89,7 +101,7 @@ def count_values(field: FieldSpec, column: pa.DictionaryArray, codes: np.ndarray
 
     Args:
         field: the field.
-        column: its values.
+        column: its values, as ``with_tokens`` leaves them.
         codes: the codes of the rows that count.
     """
     occurrences = np.bincount(codes, minlength=len(column.dictionary))
@@ -97,21 +109,17 @@ def count_values(field: FieldSpec, column: pa.DictionaryArray, codes: np.ndarray
     values, counts = column.dictionary.take(pa.array(seen)), occurrences[seen]
     if field.kind == "dense":
         return count_sums(values, counts)
-    if is_quantile(field):
-        return merge_counts([Counts(numbers(values), counts)])
     if field.kind == "multi_valued":
-        tokens, offsets = split_tokens(field, values)
+        values, offsets = split_tokens(field, values)
         counts = np.repeat(counts, np.diff(offsets))
-    else:
-        tokens = single_tokens(field, values, None)
-    ids = known_ids(field, tokens)
-    if ids is None and tokens is values:
+    ids = known_ids(field, values)
+    if ids is None and field.kind != "multi_valued":
         return Counts(values, counts)
-    return merge_counts([Counts(tokens if ids is None else pa.array(ids), counts)])
+    return summed(values if ids is None else pa.array(ids), counts)
 
 
 def learn_encoding(field: FieldSpec, counted: Counts, minimum_count: int) -> Encoding:
-    """Settles a field's tokens and their ids, or a dense field's scale, from merged counts.
+    """Settles a field's tokens and their ids, or a dense field's scale, from all counts.
 
     Args:
         field: the field.
@@ -134,25 +142,35 @@ def learnt_field(field: FieldSpec, encoding: Encoding, counted: Counts) -> Learn
     """A field with its encoding and what else its counts tell."""
     if field.kind == "dense":
         return LearntField(field, encoding, None, counted_numbers(counted))
-    distinct = None if field.encoding == "hash" else len(counted.values)
+    values = numbers(counted.values).unique() if is_quantile(field) else counted.values
+    distinct = None if field.encoding == "hash" else len(values)
     return LearntField(field, encoding, distinct, None)
 
 
 def recount(tokens: pa.StringArray, edges: np.ndarray | None, counted: Counts) -> ListedVocabulary:
     """A vocabulary that is given, with the counts of the tokens that are here."""
-    known = ListedVocabulary(tokens, np.zeros(len(tokens) + 1, dtype=np.int64), edges)
-    found = counted.values if edges is None else interval_tokens(counted.values, edges)
-    np.add.at(known.counts, known.ids_of_tokens(found), counted.counts)
-    return known
+    found = counted.values
+    if edges is not None:
+        found = interval_tokens(numbers(found), edges)
+    ids = _table_of(tokens).find(found) + 1
+    counts = np.bincount(ids, weights=counted.counts, minlength=len(tokens) + 1)
+    return ListedVocabulary(tokens, counts.astype(np.int64), edges)
+
+
+def _table_of(tokens: pa.StringArray) -> TokenTable:
+    table = TokenTable()
+    table.add(tokens)
+    return table
 
 
 def _learn(field: FieldSpec, counted: Counts, minimum_count: int) -> ListedVocabulary:
     edges = None
     if is_quantile(field):
-        present = pc.is_valid(counted.values).to_numpy(zero_copy_only=False)
-        values = counted.values.drop_null().to_numpy()
-        edges = quantile_edges(values, counted.counts[present], field.bins)
-        counted = merge_counts([Counts(interval_tokens(counted.values, edges), counted.counts)])
+        by_number = summed(numbers(counted.values), counted.counts)
+        present = pc.is_valid(by_number.values).to_numpy(zero_copy_only=False)
+        values = by_number.values.drop_null().to_numpy()
+        edges = quantile_edges(values, by_number.counts[present], field.bins)
+        counted = summed(interval_tokens(by_number.values, edges), by_number.counts)
     keep = (counted.counts >= minimum_count) | pc.equal(counted.values, MISSING).to_numpy(
         zero_copy_only=False
     )

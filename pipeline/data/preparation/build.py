@@ -118,7 +118,7 @@ def _learn(
     folder.mkdir(exist_ok=True)
 
     def learn(index: int) -> LearntField:
-        field, counted = fields[index], tally.merged(index)
+        field, counted = fields[index], tally.total(index)
         if frozen:
             encoding = frozen.encoding(field, counted)
         else:

@@ -5,7 +5,6 @@ by any worker, and those that an earlier run finished are kept.
 """
 
 import functools
-import itertools
 import json
 import pickle
 from collections.abc import Iterator, Sequence
@@ -24,11 +23,6 @@ from pipeline.data.preparation.spill import SpilledChunk, read_spilled
 from pipeline.data.preparation.workplace import Workplace
 from pipeline.data.ragged import Ragged, concatenate_ragged
 from pipeline.data.whole_files import file_digest, write_whole
-from pipeline.spec_data import FieldSpec
-
-# Chunks whose values are looked up together. Arrow makes a vocabulary's hash table anew at every
-# call, and each chunk is an open file.
-_CHUNKS_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -149,67 +143,57 @@ def _read_record(record: Path, dataset: Path) -> Part | None:
         return None
 
 
-def _encoded(pieces: Sequence[Piece], vocabularies: Sequence[Encoding]) -> pa.Table:
+def _encoded(pieces: Sequence[Piece], encodings: Sequence[Encoding]) -> pa.Table:
+    """The ids of each field, then the labels. One chunk at a time is in memory."""
     fields = pieces[0].chunk.fields
-    groups = [_encoded_group(group, vocabularies) for group in _groups(pieces)]
-    columns = [_column(parts) for parts in zip(*groups, strict=True)]
     schema = part_schema([(field.name, field.kind) for field in fields])
-    return pa.Table.from_arrays(columns, schema=schema)
+    rows = sum(piece.stop - piece.start for piece in pieces)
+    columns = [_Column(kind, rows) for kind in schema.types]
+    for piece in pieces:
+        batch = read_spilled(piece.chunk.path).slice(piece.start, piece.stop - piece.start)
+        for index, (field, encoding) in enumerate(zip(piece.chunk.fields, encodings, strict=True)):
+            codes, values = _used(batch.column(index))
+            columns[index].append(encoding.encode(field, values), codes)
+        labels = batch.column(LABEL).to_numpy()
+        columns[-1].append(np.array([0.0, 1.0], np.float32), labels)
+    return pa.Table.from_arrays([column.array() for column in columns], schema=schema)
 
 
-def _groups(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Pieces to encode together. Sources may read a field in different ways."""
-    for _, alike in itertools.groupby(pieces, key=lambda piece: piece.chunk.fields):
-        remaining = list(alike)
-        for first in range(0, len(remaining), _CHUNKS_TOGETHER):
-            yield remaining[first : first + _CHUNKS_TOGETHER]
+class _Column:
+    """A part's column on the make. Rows with one value each go to where they stay."""
+
+    def __init__(self, kind: pa.DataType, rows: int) -> None:
+        is_list = pa.types.is_list(kind)
+        self._flat = np.empty(
+            0 if is_list else rows, np.int32 if is_list else kind.to_pandas_dtype()
+        )
+        self._lists: list[Ragged] = []
+        self._filled = 0
+
+    def append(self, values: np.ndarray | Ragged, codes: np.ndarray) -> None:
+        """The values that ``codes`` stand for."""
+        if isinstance(values, Ragged):
+            self._lists.append(values.take(codes))
+            return
+        end = self._filled + len(codes)
+        # No code is out of range. In the mode "raise" numpy writes aside first.
+        np.take(values, codes, out=self._flat[self._filled : end], mode="clip")
+        self._filled = end
+
+    def array(self) -> pa.Array:
+        """The whole column."""
+        if not self._lists:
+            return pa.array(self._flat)
+        lists = concatenate_ragged(self._lists)
+        return pa.ListArray.from_arrays(pa.array(lists.offsets, pa.int32()), pa.array(lists.values))
 
 
-def _encoded_group(
-    pieces: Sequence[Piece], vocabularies: Sequence[Encoding]
-) -> list[np.ndarray | Ragged]:
-    """The ids of each field, then the labels."""
-    batches = [
-        read_spilled(piece.chunk.path).slice(piece.start, piece.stop - piece.start)
-        for piece in pieces
-    ]
-    columns: list[np.ndarray | Ragged] = [
-        _ids([batch.column(index) for batch in batches], field, vocabularies[index])
-        for index, field in enumerate(pieces[0].chunk.fields)
-    ]
-    labels = [batch.column(LABEL).to_numpy() for batch in batches]
-    return [*columns, np.concatenate(labels).astype(np.float32)]
-
-
-def _ids(
-    columns: Sequence[pa.DictionaryArray], field: FieldSpec, vocabulary: Encoding
-) -> np.ndarray | Ragged:
-    """The ids of rows, from their codes and one lookup of all distinct values."""
-    positions: list[np.ndarray] = []
-    dictionaries: list[pa.StringArray] = []
-    begin = 0
-    for column in columns:
-        codes, dictionary = column.indices.to_numpy(), column.dictionary
-        if len(dictionary) > len(codes):
-            codes, dictionary = _compacted(codes, dictionary)
-        positions.append(codes.astype(np.intp) + begin)
-        dictionaries.append(dictionary)
-        begin += len(dictionary)
-    ids = vocabulary.ids_of_values(field, pa.concat_arrays(dictionaries))
-    return ids.take(positions[0] if len(positions) == 1 else np.concatenate(positions))
-
-
-def _compacted(codes: np.ndarray, dictionary: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
-    """The same values without those that no code stands for."""
-    used = np.flatnonzero(np.bincount(codes, minlength=len(dictionary)))
-    new_codes = np.empty(len(dictionary), dtype=np.intp)
+def _used(column: pa.DictionaryArray) -> tuple[np.ndarray, pa.StringArray]:
+    """Codes and values; without values that no code stands for, where there may be many."""
+    codes, values = column.indices.to_numpy(), column.dictionary
+    if len(values) <= len(codes):
+        return codes, values
+    used = np.flatnonzero(np.bincount(codes, minlength=len(values)))
+    new_codes = np.empty(len(values), dtype=np.intp)
     new_codes[used] = np.arange(len(used))
-    return new_codes[codes], dictionary.take(pa.array(used))
-
-
-def _column(groups: Sequence[np.ndarray | Ragged]) -> pa.Array:
-    flat = [group for group in groups if isinstance(group, np.ndarray)]
-    if flat:
-        return pa.array(flat[0] if len(flat) == 1 else np.concatenate(flat))
-    ragged = concatenate_ragged([group for group in groups if isinstance(group, Ragged)])
-    return pa.ListArray.from_arrays(pa.array(ragged.offsets, pa.int32()), pa.array(ragged.values))
+    return new_codes[codes], values.take(pa.array(used))

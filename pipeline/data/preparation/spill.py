@@ -1,9 +1,10 @@
 """The first pass: chunks go to disk as codes, their values are counted.
 
-A spilled chunk is an Arrow file: a dictionary column a field, then the label; its rows stand split
-by split, in each split in the source's order. What else is known of it stands in the schema's
-metadata, and the last four bytes are a CRC-32 of those before, which tells a file that a power cut
-truncated. (After a kill a file is whole or absent: it is renamed when it is whole.)
+A spilled chunk is an Arrow file: a dictionary column a field (see ``with_tokens``), then the label;
+its rows stand split by split, in each split in the source's order. What else is known of it stands
+in the schema's metadata, and the last four bytes are a CRC-32 of those before, which tells a file
+that a power cut truncated. (After a kill a file is whole or absent: it is renamed when it is
+whole.)
 """
 
 import json
@@ -17,7 +18,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.fields.vocabulary import Counts, count_values, merge_counts
+from pipeline.data.fields.counts import Counts, RunningCounts
+from pipeline.data.fields.tokens import with_tokens
+from pipeline.data.fields.vocabulary import count_values
 from pipeline.data.manifest import LABEL, SPLITS
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.sources.chunks import Chunk
@@ -26,8 +29,6 @@ from pipeline.data.whole_files import write_whole
 from pipeline.spec import PrepareSpec
 from pipeline.spec_data import FieldSpec
 
-# Distinct values that wait to be merged, a field: about 3 MB of short texts.
-PENDING_VALUES = 1 << 17
 _FACTS = b"facts"
 _CHECKSUM = struct.Struct("<I")
 
@@ -87,7 +88,7 @@ def spill_block(job: SpillJob) -> tuple[SpilledChunk, list[Counts]] | None:
     if batch is None:
         if job.block is None:
             return None
-        batch = _batch(job.source.source.parse(job.block), job.source.split, job.prepare)
+        batch = _batch(job)
         _write(job.path, batch)
     fields = job.source.source.fields
     facts = json.loads(batch.schema.metadata[_FACTS])
@@ -113,9 +114,11 @@ def read_spilled(path: Path) -> pa.RecordBatch:
     return _opened(_mapped(path))
 
 
-def _batch(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> pa.RecordBatch:
-    """The chunk's rows split by split, with narrow codes."""
-    splits = _splits(chunk, split, prepare)
+def _batch(job: SpillJob) -> pa.RecordBatch:
+    """The block's rows split by split, with narrow codes."""
+    source, split = job.source.source, job.source.split
+    chunk = source.parse(job.block)
+    splits = _splits(chunk, split, job.prepare)
     order = None if split is not None else np.argsort(splits, kind="stable")
     labels = chunk.labels if order is None else chunk.labels[order]
     facts = {
@@ -124,7 +127,9 @@ def _batch(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> pa.RecordBa
         "split_rows": np.bincount(splits, minlength=len(SPLITS)).tolist(),
         "split_positives": np.bincount(splits[chunk.labels == 1], minlength=len(SPLITS)).tolist(),
     }
-    columns = [_narrowed(column, order) for column in chunk.columns.values()]
+    columns = [
+        _narrowed(with_tokens(field, chunk.columns[field.name]), order) for field in source.fields
+    ]
     batch = pa.RecordBatch.from_arrays([*columns, pa.array(labels)], names=[*chunk.columns, LABEL])
     return batch.replace_schema_metadata({_FACTS: json.dumps(facts)})
 
@@ -143,11 +148,17 @@ def _narrowed(column: pa.DictionaryArray, order: np.ndarray | None) -> pa.Dictio
 
 
 def _write(path: Path, batch: pa.RecordBatch) -> None:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, batch.schema) as file:
-        file.write_batch(batch)
-    content = sink.getvalue()
+    # Written twice, first to nowhere, to know its size: a buffer that grows copies itself.
+    size = pa.MockOutputStream()
+    _write_batch(size, batch)
+    content = pa.allocate_buffer(size.size())
+    _write_batch(pa.FixedSizeBufferWriter(content), batch)
     write_whole(path, content, _CHECKSUM.pack(zlib.crc32(content)))
+
+
+def _write_batch(sink: pa.NativeFile, batch: pa.RecordBatch) -> None:
+    with sink, pa.ipc.new_file(sink, batch.schema) as file:
+        file.write_batch(batch)
 
 
 def _read_checked(path: Path) -> pa.RecordBatch | None:
@@ -172,29 +183,20 @@ def _opened(content: pa.Buffer) -> pa.RecordBatch:
 
 
 class Tally:
-    """Running counts of every field, merged now and then."""
+    """Running counts of every field."""
 
     def __init__(self, fields: int) -> None:
-        self._pending: list[list[Counts]] = [[] for _ in range(fields)]
-        self._sizes = [0] * fields
-        self._limits = [PENDING_VALUES] * fields
+        self._fields = [RunningCounts() for _ in range(fields)]
 
     def add(self, counts: Sequence[Counts]) -> None:
         """Adds a chunk's counts."""
-        for index, counted in enumerate(counts):
-            self._pending[index].append(counted)
-            self._sizes[index] += len(counted.counts)
-            if self._sizes[index] > self._limits[index]:
-                merged = merge_counts(self._pending[index])
-                self._pending[index], self._sizes[index] = [merged], 0
-                # As many values again as the merge left, or a large vocabulary would be merged at
-                # every chunk.
-                self._limits[index] = max(PENDING_VALUES, len(merged.counts))
+        for running, counted in zip(self._fields, counts, strict=True):
+            running.add(counted)
 
-    def merged(self, index: int) -> Counts:
+    def total(self, index: int) -> Counts:
         """All counts of a field. They are given away: memory is for the second pass then."""
-        pending, self._pending[index] = self._pending[index], []
-        return merge_counts(pending)
+        running, self._fields[index] = self._fields[index], RunningCounts()
+        return running.total()
 
 
 def _splits(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> np.ndarray:

@@ -95,27 +95,26 @@ class TextSource:
         if block.first_line == 1 and _STARTS_LIKE_A_NAME.match(block.data):
             faults.add(np.zeros(1, np.int64), HEADER, lambda _: "a header, the format has none")
         data = blank_lines(block.data, note_unreadable(block.data, faults))
-        parsed = self._parsed(data)
-        if parsed.rows != block.lines + self._layout.extra_lines:
+        parsed = self._parsed(data, block.lines)
+        if not parsed.quotes_close:
             data = blank_lines(data, note_open_quotes(data, self._ends_in_quotes, faults))
-            parsed = self._parsed(data)
+            parsed = self._parsed(data, block.lines)
         wrong = parsed.wrong
-        table = parsed.table.slice(0, block.lines - len(wrong))
         wrong_rows = np.array(sorted(wrong), dtype=np.int64)
         faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
         positions = np.delete(np.arange(block.lines), wrong_rows)
-        columns = [table[str(index)].combine_chunks() for index in self._needed]
+        columns = [parsed.columns[index] for index in self._needed]
         first = self._first_number + block.first_line - (1 if self._layout.columns else 2)
         return checked_chunk(
             self.fields, columns, positions, block.lines, first, faults, self._rule
         )
 
-    def _parsed(self, data: bytes) -> Parsed:
-        return parse_lines(data, self._layout, self._column_count, self._needed)
+    def _parsed(self, data: bytearray, lines: int) -> Parsed:
+        return parse_lines(data, lines, self._layout, self._column_count, self._needed)
 
-    def _ends_in_quotes(self, line: bytes) -> bool:
+    def _ends_in_quotes(self, line: bytearray) -> bool:
         """Whether a line by itself leaves a quote open."""
-        return self._parsed(line).rows != 1 + self._layout.extra_lines
+        return not self._parsed(line, 1).quotes_close
 
     def _header(self) -> tuple[str, ...]:
         """The names in the first line."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.data.sources.faults import LONE_RETURN, NOT_UTF8, NUL_BYTE, OPEN_QUOTE, Faults
 
 
-def note_unreadable(data: bytes, faults: Faults) -> np.ndarray:
+def note_unreadable(data: bytearray, faults: Faults) -> np.ndarray:
     """Notes lines that are not UTF-8, or hold a NUL or a carriage return before their end.
 
     Returns:
@@ -31,7 +31,7 @@ def note_unreadable(data: bytes, faults: Faults) -> np.ndarray:
 
 
 def note_open_quotes(
-    data: bytes, ends_in_quotes: Callable[[bytes], bool], faults: Faults
+    data: bytearray, ends_in_quotes: Callable[[bytearray], bool], faults: Faults
 ) -> np.ndarray:
     """Notes lines that end within quotes.
 
@@ -48,22 +48,22 @@ def note_open_quotes(
     return bad
 
 
-def blank_lines(data: bytes, rows: np.ndarray) -> bytes:
+def blank_lines(data: bytearray, rows: np.ndarray) -> bytearray:
     """The block with the lines at ``rows`` empty."""
     if not len(rows):
         return data
     lines = data.split(b"\n")
     for row in rows.tolist():
-        lines[row] = b""
-    return b"\n".join(lines)
+        lines[row] = bytearray()
+    return bytearray(b"\n").join(lines)
 
 
-def _rows_where(data: bytes, is_bad: Callable[[bytes], bool]) -> np.ndarray:
+def _rows_where(data: bytearray, is_bad: Callable[[bytearray], bool]) -> np.ndarray:
     lines = data.split(b"\n")
     return np.array([row for row, line in enumerate(lines) if is_bad(line)], dtype=np.int64)
 
 
-def _is_utf8(data: bytes) -> bool:
+def _is_utf8(data: bytearray) -> bool:
     """Arrow's check, which does not hold the interpreter and takes 16 MB of ASCII in 1 ms."""
     offsets = pa.array([0, len(data)], pa.int32()).buffers()[1]
     text = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(data)])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console import InputError
-from pipeline.data.fields.counts import merge_counts
+from pipeline.data.fields.counts import RunningCounts
 from pipeline.data.fields.hashing import hash_texts
 from pipeline.data.fields.token_ids import Vocabulary
 from pipeline.data.fields.vocabulary import count_values, learn_encoding
@@ -19,17 +19,17 @@ from pipeline.spec_data import FieldSpec
 
 
 def learn(field: FieldSpec, rows: list[str], chunk: int = 7) -> Vocabulary:
-    parts = []
+    running = RunningCounts()
     for start in range(0, len(rows), chunk):
         column = pa.array(rows[start : start + chunk], pa.string()).dictionary_encode()
-        parts.append(count_values(field, column, column.indices.to_numpy()))
-    learnt = learn_encoding(field, merge_counts(parts), 5)
+        running.add(count_values(field, column, column.indices.to_numpy()))
+    learnt = learn_encoding(field, running.total(), 5)
     assert isinstance(learnt, Vocabulary)
     return learnt
 
 
 def ids_of(field: FieldSpec, vocabulary: Vocabulary, rows: list[str]) -> list[int]:
-    ids = vocabulary.ids_of_values(field, pa.array(rows, pa.string()))
+    ids = vocabulary.encode(field, pa.array(rows, pa.string()))
     assert isinstance(ids, np.ndarray)
     assert ids.dtype == np.int32
     return ids.tolist()
@@ -53,7 +53,7 @@ class TestHash:
     def test_tokens_of_a_multi_valued_field_are_hashed_one_by_one(self) -> None:
         field = FieldSpec(name="f", kind="multi_valued", encoding="hash", hash_rows=1_000)
         vocabulary = learn(field, ["a|b", "b", ""])
-        rows = vocabulary.ids_of_values(field, pa.array(["a|b", "b", ""]))
+        rows = vocabulary.encode(field, pa.array(["a|b", "b", ""]))
         a, b, again, missing = rows.values.tolist()
         assert b == again != a
         assert missing == 1

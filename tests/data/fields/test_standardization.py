@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.fields.counts import merge_counts
+from pipeline.data.fields.counts import RunningCounts
 from pipeline.data.fields.standardization import Standardization, count_sums, standardize
 from pipeline.spec_data import FieldSpec
 
@@ -17,11 +17,11 @@ finite = st.floats(-1e30, 1e30, allow_subnormal=False)
 
 
 def learn(rows: list[str], chunk: int) -> Standardization:
-    parts = []
+    running = RunningCounts()
     for start in range(0, len(rows), chunk):
         encoded = pa.array(rows[start : start + chunk], pa.string()).dictionary_encode()
-        parts.append(count_sums(encoded.dictionary, np.bincount(encoded.indices.to_numpy())))
-    return standardize(merge_counts(parts))
+        running.add(count_sums(encoded.dictionary, np.bincount(encoded.indices.to_numpy())))
+    return standardize(running.total())
 
 
 @given(st.lists(finite.filter(lambda x: x == 0 or abs(x) > 1e-100), min_size=1, max_size=50))
@@ -54,6 +54,6 @@ def test_missing_values_do_not_count_and_a_constant_is_only_shifted(
 
 
 def test_values_are_scaled_and_a_missing_one_is_0() -> None:
-    values = Standardization(10.0, 4.0).ids_of_values(FIELD, pa.array(["10", "", "12", "-2"]))
+    values = Standardization(10.0, 4.0).encode(FIELD, pa.array(["10", "", "12", "-2"]))
     assert values.dtype == np.float32
     assert values.tolist() == [0.0, 0.0, 0.5, -3.0]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.data.fields.counts import RunningCounts
 from pipeline.data.fields.vocabulary import (
     ListedVocabulary,
     count_values,
     learn_encoding,
-    merge_counts,
 )
 from pipeline.spec_data import FieldSpec
 
@@ -27,11 +27,11 @@ def learn(
     field: FieldSpec, rows: list[str], minimum_count: int = 1, chunk: int = 1_000
 ) -> ListedVocabulary:
     """From rows in chunks of ``chunk``."""
-    parts = []
+    running = RunningCounts()
     for start in range(0, len(rows), chunk):
         column = pa.array(rows[start : start + chunk], pa.string()).dictionary_encode()
-        parts.append(count_values(field, column, column.indices.to_numpy()))
-    learnt = learn_encoding(field, merge_counts(parts), minimum_count)
+        running.add(count_values(field, column, column.indices.to_numpy()))
+    learnt = learn_encoding(field, running.total(), minimum_count)
     assert isinstance(learnt, ListedVocabulary)
     return learnt
 
@@ -41,7 +41,7 @@ def test_frequent_tokens_come_back_and_rare_ones_are_id_0(
     rows: list[str], minimum_count: int
 ) -> None:
     vocabulary = learn(CATEGORICAL, rows, minimum_count)
-    ids = vocabulary.ids_of_values(CATEGORICAL, pa.array(rows, pa.string()))
+    ids = vocabulary.encode(CATEGORICAL, pa.array(rows, pa.string()))
     assert isinstance(ids, np.ndarray)
     decode = [None, *vocabulary.tokens.to_pylist()]
     counts = Counter(rows)
@@ -91,7 +91,7 @@ def test_quantile_bins_are_learnt_and_encode_new_values() -> None:
         "[4, 6)",
         "[6, inf)",
     ]
-    ids = vocabulary.ids_of_values(QUANTILE, pa.array(["-100", "0", "1.9", "2", "2.0", "99", ""]))
+    ids = vocabulary.encode(QUANTILE, pa.array(["-100", "0", "1.9", "2", "2.0", "99", ""]))
     assert isinstance(ids, np.ndarray)
     decode = [None, *vocabulary.tokens.to_pylist()]
     low, high = "[-inf, 2)", "[6, inf)"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.preparation.spill import PENDING_VALUES, SpillJob, Tally, spill_block
+from pipeline.data.preparation.spill import SpillJob, Tally, spill_block
 from pipeline.data.sources.opening import open_sources
 
 CONTENT = b"label,color,size\n1,red,3\n0,blue,\n1,red,-1\n"
@@ -68,15 +68,14 @@ def test_rows_stand_split_by_split(csv_spec, tmp_path: Path) -> None:
     assert all(30 < rows < 130 for rows in chunk.split_rows)
 
 
-def test_a_tally_does_not_depend_on_when_it_merges(monkeypatch, job: SpillJob) -> None:
+def test_a_tally_adds_chunks_up_and_gives_a_fields_counts_away(job: SpillJob) -> None:
     result = spill_block(job)
     assert result is not None
-    totals = []
-    for pending in (1, PENDING_VALUES):
-        monkeypatch.setattr("pipeline.data.preparation.spill.PENDING_VALUES", pending)
-        tally = Tally(2)
-        for _ in range(5):
-            tally.add(result[1])
-        counted = tally.merged(0)
-        totals.append(dict(zip(counted.values.to_pylist(), counted.counts.tolist(), strict=True)))
-    assert totals == [{"red": 10, "blue": 5}] * 2
+    tally = Tally(2)
+    for _ in range(5):
+        tally.add(result[1])
+    color = tally.total(0)
+    assert color.values.to_pylist() == ["red", "blue"]
+    assert color.counts.tolist() == [10, 5]
+    assert len(tally.total(0).values) == 0
+    assert tally.total(1).counts.tolist() == [5, 5, 5]
