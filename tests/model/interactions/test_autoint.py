@@ -11,24 +11,22 @@ from pipeline.spec_model import AutoIntSpec, GroupSpec, ModelSpec
 
 class TestAutoInt(InteractionLaws):
     name = "autoint"
+    widest = 40 * 64
     model = {"autoint": {"layers": 2, "heads": 2, "head_dim": 3}}  # noqa: RUF012
 
     def naive(self, interaction: AutoInt, embeddings: Tensor) -> Tensor:
-        """Layers of attention for each set and row, then the projection."""
+        """Layers of attention for each set, then the projection."""
         outputs = []
         for place, of_set in enumerate(embeddings):
-            rows = []
-            for row in of_set:
-                fields = row
-                for layer in interaction.attention:
-                    fields = attended(layer, place, fields, heads=2, head_dim=3)
-                rows.append(torch.cat(list(fields)))
-            outputs.append(hidden_block(interaction.projection, place, torch.stack(rows)))
+            fields = of_set
+            for layer in interaction.attention:
+                fields = attended(layer, place, fields, heads=2, head_dim=3)
+            outputs.append(hidden_block(interaction.projection, place, fields.flatten(1)))
         return torch.stack(outputs)
 
 
 def attended(layer: SetAttention, place: int, fields: Tensor, heads: int, head_dim: int) -> Tensor:
-    """One layer of one row (F, in), head by head and field by field."""
+    """One layer of one set (B, F, in), head by head and field by field."""
     query, key, value = layer.query[place], layer.key[place], layer.value[place]
     residual = layer.residual[place]
     sides = []
@@ -36,12 +34,13 @@ def attended(layer: SetAttention, place: int, fields: Tensor, heads: int, head_d
         columns = slice(head * head_dim, (head + 1) * head_dim)
         keys, values = fields @ key[:, columns], fields @ value[:, columns]
         of_head = []
-        for field in fields:
-            scores = keys @ (field @ query[:, columns]) / head_dim**0.5
-            powers = (scores - scores.max()).exp()
-            of_head.append((powers / powers.sum()) @ values)
-        sides.append(torch.stack(of_head))
-    return (torch.cat(sides, dim=1) + fields @ residual).clamp_min(0)
+        for field in fields.unbind(1):
+            scores = (keys * (field @ query[:, columns])[:, None]).sum(2)
+            powers = (scores / head_dim**0.5).exp()
+            weights = powers / powers.sum(1, keepdim=True)
+            of_head.append((weights[:, :, None] * values).sum(1))
+        sides.append(torch.stack(of_head, dim=1))
+    return (torch.cat(sides, dim=2) + fields @ residual).clamp_min(0)
 
 
 class TorchsAttention(nn.Module):

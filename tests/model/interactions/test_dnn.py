@@ -9,6 +9,7 @@ from pipeline.model.multi_embedding import MultiEmbedding
 
 class TestDNN(InteractionLaws):
     name = "dnn"
+    widest = 40 * 64
 
     def naive(self, interaction: DNN, embeddings: Tensor) -> Tensor:
         """ReLU(BatchNorm([e_1, .., e_F] W)) for each set."""

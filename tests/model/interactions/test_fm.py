@@ -10,6 +10,7 @@ from pipeline.model.multi_embedding import MultiEmbedding
 
 class TestFM(InteractionLaws):
     name = "fm"
+    widest = 40 * 64
 
     def naive(self, interaction: FM, embeddings: Tensor) -> Tensor:
         """sum_i <u_i, e_i> + sum_(i < j) <e_i, e_j> of each set and row."""
@@ -28,6 +29,7 @@ class TestFM(InteractionLaws):
 
 class TestFFM(InteractionLaws):
     name = "ffm"
+    widest = 40 * 64
 
     def naive(self, interaction: FFM, embeddings: Tensor) -> Tensor:
         """sum_i <u_i, v_i^(->i)> + sum_(i < j) <v_i^(->j), v_j^(->i)> of each set and row."""

@@ -19,6 +19,7 @@ def pair_products(row: Tensor) -> list[Tensor]:
 
 class TestIPNN(InteractionLaws):
     name = "ipnn"
+    widest = 40 * 64
 
     def naive(self, interaction: IPNN, embeddings: Tensor) -> Tensor:
         """The products of all pairs of each set and row, then the projection."""
@@ -36,6 +37,7 @@ class TestIPNN(InteractionLaws):
 
 class TestFlattenedIPNN(InteractionLaws):
     name = "ipnn"
+    widest = 40 * 64
     model = {"ipnn": {"flattened": True}}  # noqa: RUF012
 
     def naive(self, interaction: IPNN, embeddings: Tensor) -> Tensor:

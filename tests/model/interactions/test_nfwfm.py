@@ -9,13 +9,14 @@ from pipeline.model.multi_embedding import MultiEmbedding
 
 class TestNFwFM(InteractionLaws):
     name = "nfwfm"
+    widest = 40 * 64
 
     def naive(self, interaction: NFwFM, embeddings: Tensor) -> Tensor:
-        """sum_ij r_ij (e_i * e_j) of each set and row, batch normalisation, then the projection."""
+        """sum_ij r_ij (e_i * e_j) of each set, batch normalisation, then the projection."""
         outputs = []
         for place, of_set in enumerate(embeddings):
             weights = [weight.unbind(0) for weight in interaction.weights[place]]
-            pooled = torch.stack([pooled_pairs(weights, row) for row in of_set])
+            pooled = pooled_pairs(weights, of_set)
             norm = interaction.normalization
             centred = pooled - pooled.sum(0) / ROWS
             normal = centred / (centred.square().sum(0) / ROWS + 1e-5).sqrt()
@@ -24,9 +25,9 @@ class TestNFwFM(InteractionLaws):
         return torch.stack(outputs)
 
 
-def pooled_pairs(weights: list[tuple[Tensor, ...]], row: Tensor) -> Tensor:
-    """Of one row (F, K), pair by pair."""
-    fields = row.unbind(0)
+def pooled_pairs(weights: list[tuple[Tensor, ...]], of_set: Tensor) -> Tensor:
+    """(B, F, K) -> (B, K), pair by pair."""
+    fields = of_set.unbind(1)
     total = torch.zeros_like(fields[0])
     for i, left in enumerate(fields):
         for j, right in enumerate(fields):
