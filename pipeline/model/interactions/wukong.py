@@ -11,11 +11,12 @@ from pipeline.spec_model import GroupSpec, ModelSpec
 class Wukong(Interaction):
     """Wukong layers over [e_1, .., e_F], then the projection: (M, B, F, K) -> (M, B, H).
 
-    X^0 holds the F embeddings as rows, X^(l+1) = LN([FMB(X^l); LCB(X^l)] + R(X^l)) has w from each
-    block:
-    FMB(X) = reshape(MLP(LN(flatten(X X^T Y)))), with Y (n, rank) and MLP Linear, ReLU, Linear of
-    width hidden_dim; LCB(X) = W X; R(X) = X where X^l has 2 w rows already, V X otherwise. The LN
-    at the end is over the K numbers of an embedding, so K = 1 would leave nothing of them.
+    X^0 holds the F embeddings as rows. X^(l+1) = LN([FMB(X^l); LCB(X^l)] + R(X^l)) has w rows of
+    each block:
+    FMB(X) = reshape(MLP(LN(flatten(X X^T Y)))), Y (n, rank), MLP Linear, ReLU, Linear of width
+    hidden_dim;
+    LCB(X) = W X; R(X) = X where X^l has 2 w rows already, V X otherwise.
+    The outer LN is over the K numbers of an embedding, so K = 1 would leave nothing of them.
     Zhang et al., 'Wukong: Towards a Scaling Law for Large-Scale Recommendation', ICML 2024 (arXiv
     2403.02545), Section 3; no part of the multi-embedding paper.
     """
