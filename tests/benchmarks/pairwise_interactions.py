@@ -75,7 +75,7 @@ class PairwiseNFwFM(SetBySet):
 
 
 class _CompressedInteractions(nn.Module):
-    """Two layers of 16 maps, each a 1 x 1 convolution over all pairs, as the authors' code has it."""
+    """Two layers of 16 maps, each a 1 x 1 convolution over all pairs, and the DNN stream."""
 
     def __init__(self, fields: int, embedding_dim: int, spec: ModelSpec) -> None:
         super().__init__()
