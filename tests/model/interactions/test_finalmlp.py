@@ -9,6 +9,7 @@ from pipeline.model.multi_embedding import MultiEmbedding
 
 class TestFinalMLP(InteractionLaws):
     name = "finalmlp"
+    widest = 40 * 64
 
     def naive(self, interaction: FinalMLP, embeddings: Tensor) -> Tensor:
         """Two hidden blocks of [e_1, .., e_F] for each stream and set."""

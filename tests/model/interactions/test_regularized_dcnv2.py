@@ -25,7 +25,7 @@ def blocks_of(interaction: RegularizedDCNv2, layer: int, place: int) -> dict[tup
 class TestRegularizedDCNv2(InteractionLaws):
     name = NAME
     model = {"dcnv2": {"layers": 2}}  # noqa: RUF012
-    widest = 80
+    widest = 160
 
     def made(self, fields: int, size: int, sets: int) -> tuple[Interaction, Tensor]:
         interaction, embeddings = super().made(fields, size, sets)

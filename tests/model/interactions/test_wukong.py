@@ -17,6 +17,7 @@ from pipeline.model.multi_embedding import MultiEmbedding
 class TestWukong(InteractionLaws):
     name = "wukong"
     model = {"wukong": {"layers": 3, "width": 3, "rank": 2}}  # noqa: RUF012
+    widest = 40 * 64
 
     def naive(self, interaction: Wukong, embeddings: Tensor) -> Tensor:
         """X' = LN([FMB(X); LCB(X)] + R(X)) for each set and row, then the projection."""

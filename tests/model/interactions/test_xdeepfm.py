@@ -12,7 +12,7 @@ from pipeline.model.multi_embedding import MultiEmbedding
 class TestXDeepFM(InteractionLaws):
     name = "xdeepfm"
     model = {"xdeepfm": {"layers": 2, "maps": 3}}  # noqa: RUF012
-    widest = 80
+    widest = 40 * 64
 
     def naive(self, interaction: XDeepFM, embeddings: Tensor) -> Tensor:
         """X^l_h = ReLU(sum_ij w_hij (X^(l-1)_i * e_j) + b_h), summed over K; and the DNN."""
