@@ -1,5 +1,6 @@
 """Each warning on a planted fault, and none on sound data."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -171,6 +172,18 @@ def test_values_that_train_does_not_know(look, sound: Columns) -> None:
     )
     assert " in test are out of vocabulary" in found[1].text
     assert look(columns, fields).warnings == ()
+
+
+def test_a_frozen_vocabulary_that_has_grown_old(look, sound: Columns, tmp_path: Path) -> None:
+    old = {**sound, "extra": np.arange(ROWS) % 7}
+    fields = [*FIELDS, {"name": "extra"}]
+    assert look(old, fields, directory=str(tmp_path / "old")).warnings == ()
+    new = {**sound, "extra": np.arange(ROWS) % 7 + 100}
+    overview = look(new, fields, vocabulary_from=str(tmp_path / "old"))
+    assert overview.fields[2].encoding == "frozen vocabulary"
+    assert (overview.fields[2].distinct, overview.fields[2].ids) == (7, 8)
+    finding = only_warning(overview)
+    assert finding.text.startswith("100.0% of its values are out of vocabulary")
 
 
 def test_a_split_with_another_label_rate(look, sound: Columns, rng: np.random.Generator) -> None:
