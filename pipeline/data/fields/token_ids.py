@@ -47,8 +47,8 @@ class Vocabulary(ABC):
         """(cardinality,) the token of each id; null where it has none, or several, of its own."""
 
     @abstractmethod
-    def token_of_id(self, number: int) -> str | None:
-        """The token of one id, as ``tokens_by_id`` has it."""
+    def tokens_of_ids(self, ids: np.ndarray) -> list[str | None]:
+        """The tokens of some ids, as ``tokens_by_id`` has them."""
 
     @property
     @abstractmethod
@@ -104,9 +104,9 @@ class HashedVocabulary(Vocabulary):
         """Null but for the missing value's."""
         return pa.array([None, MISSING, *[None] * (self.cardinality - 2)], pa.string())
 
-    def token_of_id(self, number: int) -> str | None:
+    def tokens_of_ids(self, ids: np.ndarray) -> list[str | None]:
         """None but for the missing value's."""
-        return MISSING if number == self.missing_id else None
+        return [MISSING if one == self.missing_id else None for one in ids.tolist()]
 
     @property
     def missing_id(self) -> int:
@@ -130,9 +130,9 @@ class IdentityVocabulary(Vocabulary):
         last = self.cardinality - 1
         return pa.concat_arrays([pa.array(np.arange(last)).cast(pa.string()), pa.array([MISSING])])
 
-    def token_of_id(self, number: int) -> str:
-        """The id as a text."""
-        return MISSING if number == self.missing_id else str(number)
+    def tokens_of_ids(self, ids: np.ndarray) -> list[str | None]:
+        """The ids as texts."""
+        return [MISSING if one == self.missing_id else str(one) for one in ids.tolist()]
 
     @property
     def missing_id(self) -> int:

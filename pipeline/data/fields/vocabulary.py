@@ -85,9 +85,10 @@ class ListedVocabulary(Vocabulary):
         """Null for the out-of-vocabulary row."""
         return pa.concat_arrays([pa.nulls(1, pa.string()), self.tokens])
 
-    def token_of_id(self, number: int) -> str | None:
+    def tokens_of_ids(self, ids: np.ndarray) -> list[str | None]:
         """None for the out-of-vocabulary row."""
-        return str(self.tokens[number - 1]) if number else None
+        tokens: list[str | None] = self.tokens.take(pa.array(ids - 1, mask=ids == 0)).to_pylist()
+        return tokens
 
     @property
     def missing_id(self) -> int | None:

@@ -29,7 +29,7 @@ class FrequentValue:
         id: in the dataset.
         value: its token, "" for a missing value; None where many tokens share the id.
         count: occurrences among those that were counted.
-        label_rate: in the train sample; None where that does not have it.
+        label_rate: in the train sample; None where that has too few rows of it.
     """
 
     id: int

@@ -1,6 +1,7 @@
 """Measures of a dataset: exact ones from vocabularies and manifest, others from samples."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,10 +10,11 @@ from pipeline.data.fields.token_ids import Vocabulary
 from pipeline.data.fields.vocabulary import LearntField, ListedVocabulary
 from pipeline.data.manifest import SPLITS, Manifest, Split
 from pipeline.data.overview.association import (
-    Association,
     LabelCounts,
-    associate,
-    associate_numbers,
+    count_labels,
+    cut,
+    interval_edges,
+    one_field_auc,
 )
 from pipeline.data.overview.facts import (
     DenseFacts,
@@ -22,12 +24,13 @@ from pipeline.data.overview.facts import (
     Shares,
     SplitFacts,
 )
+from pipeline.data.overview.occurrences import coverage, most_frequent, share
 from pipeline.data.overview.sample import LabelledColumn, Sample
 from pipeline.data.overview.wording import encoding_in_words
 from pipeline.spec import PrepareSpec
 
-FREQUENT_VALUES = 10
-NO_ROWS = LabelledColumn(np.empty(0, np.int32), np.empty(0, bool))
+# Of a value in a sample, for its label rate to be told: its standard error is then 0.05 or less.
+_FEWEST_ROWS = 100
 
 
 def measure_dataset(
@@ -44,32 +47,59 @@ def measure_dataset(
         samples: of the splits that have rows.
         prepare: the spec's section.
     """
-    train = samples["train"]
-    scored_on = _scored_split(manifest)
-    frozen = manifest.vocabulary == "frozen"
+    train, rows = samples["train"], manifest.splits["train"].rows
+    looked = _Looked(
+        samples=samples,
+        scored_on=_scored_split(manifest),
+        rate=float(train.labels.mean()),
+        fewest_rows=_FEWEST_ROWS if train.rows < rows else 1,
+    )
     fields, dense = [], []
     for one in learnt:
-        name = one.field.name
-        known = train.column(name)
-        scored = samples[scored_on].column(name) if scored_on in samples else NO_ROWS
         if isinstance(one.encoding, Vocabulary):
+            frozen = manifest.vocabulary == "frozen"
             words = encoding_in_words(one.field, prepare.minimum_count, frozen)
-            found = associate(known, scored, one.encoding.cardinality)
-            fields.append(_field_facts(one, one.encoding, words, samples, found))
+            fields.append(_field_facts(one, one.encoding, words, looked))
         else:
-            missing = 1 - (one.numbers or 0) / manifest.splits["train"].rows
-            auc = associate_numbers(known, scored).auc
-            dense.append(_dense_facts(name, one.encoding, missing, known.flat, auc))
+            missing = 1 - (one.numbers or 0) / rows
+            dense.append(_dense_facts(one.field.name, one.encoding, missing, looked))
     return Overview(
         sources=tuple(source["file"] for source in manifest.sources),
         counted_on=prepare.vocabulary,
-        scored_on=scored_on,
+        scored_on=looked.scored_on,
         rows_read=manifest.rows_read,
         rows_skipped=manifest.rows_skipped,
         splits={name: _split_facts(manifest.splits[name], samples.get(name)) for name in SPLITS},
         fields=tuple(fields),
         dense=tuple(dense),
     )
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What every field is looked at with.
+
+    Attributes:
+        samples: of the splits that have rows.
+        scored_on: the split whose rows a field alone ranks.
+        rate: share of positives in the train sample.
+        fewest_rows: of a value in the train sample, for its label rate to be told.
+    """
+
+    samples: Mapping[str, Sample]
+    scored_on: str
+    rate: float
+    fewest_rows: int
+
+    def auc(
+        self, columns: Mapping[str, LabelledColumn], counts: Mapping[str, LabelCounts]
+    ) -> float | None:
+        """Of one field alone; None where there are no rows to score."""
+        name = self.scored_on
+        if name not in columns:
+            return None
+        auc = one_field_auc(counts["train"], self.rate, columns[name], counts[name])
+        return None if auc is None else round(auc, 6)
 
 
 def _scored_split(manifest: Manifest) -> str:
@@ -83,23 +113,21 @@ def _split_facts(split: Split, sample: Sample | None) -> SplitFacts:
     return SplitFacts(
         rows=split.rows,
         positives=split.positives,
-        label_rate=_share(split.positives, split.rows) if split.rows else None,
+        label_rate=share(split.positives, split.rows) if split.rows else None,
         sampled_rows=sample.rows if sample else 0,
     )
 
 
 def _field_facts(
-    learnt: LearntField,
-    vocabulary: Vocabulary,
-    words: str,
-    samples: Mapping[str, Sample],
-    found: Association,
+    learnt: LearntField, vocabulary: Vocabulary, words: str, looked: _Looked
 ) -> FieldFacts:
     field, counts = learnt.field, vocabulary.counts
     assert field.kind != "dense"
     total, used = int(counts.sum()), counts[counts > 0]
     listed = isinstance(vocabulary, ListedVocabulary)
     missing = vocabulary.missing_id
+    columns = {name: sample.column(field.name) for name, sample in looked.samples.items()}
+    labels = {name: count_labels(columns[name], len(counts)) for name in columns}
     return FieldFacts(
         name=field.name,
         kind=field.kind,
@@ -108,61 +136,45 @@ def _field_facts(
         ids=vocabulary.cardinality,
         ids_used=len(used),
         counted=total,
-        missing=0.0 if missing is None else _share(int(counts[missing]), total),
-        out_of_vocabulary=_share(int(counts[0]), total) if listed else None,
-        by_split={
-            name: _shares(sample.column(field.name).flat, missing, listed)
-            for name, sample in samples.items()
-        },
-        auc=_rounded(found.auc),
-        coverage=_coverage(used),
-        frequent=tuple(
-            _frequent_value(vocabulary, number, found.counts) for number in _most_frequent(counts)
-        ),
+        missing=0.0 if missing is None else share(int(counts[missing]), total),
+        out_of_vocabulary=share(int(counts[0]), total) if listed else None,
+        by_split={name: _shares(labels[name], missing, listed) for name in labels},
+        auc=looked.auc(columns, labels),
+        coverage=coverage(used),
+        frequent=_frequent_values(vocabulary, labels["train"], looked.fewest_rows),
     )
 
 
-def _shares(ids: np.ndarray, missing: int | None, listed: bool) -> Shares:
-    without = 0 if missing is None else int(np.count_nonzero(ids == missing))
-    unknown = int(np.count_nonzero(ids == 0))
-    return Shares(_share(without, len(ids)), _share(unknown, len(ids)) if listed else None)
-
-
-def _coverage(used: np.ndarray) -> tuple[tuple[int, float], ...]:
-    """At 1, 2, 5, 10, 20, ... ids, and at all that are used."""
-    covered = np.cumsum(np.sort(used)[::-1])
-    steps = [step * 10**power for power in range(10) for step in (1, 2, 5)]
-    marks = [*(step for step in steps if step < len(used)), len(used)] if len(used) else []
-    return tuple((mark, _share(int(covered[mark - 1]), int(covered[-1]))) for mark in marks)
-
-
-def _most_frequent(counts: np.ndarray) -> list[int]:
-    """Ids by falling count, ties by id; those that occur."""
-    used = np.flatnonzero(counts)
-    if len(used) > FREQUENT_VALUES:
-        found = counts[used]
-        least = np.partition(found, -FREQUENT_VALUES)[-FREQUENT_VALUES]
-        above, ties = used[found > least], used[found == least]
-        used = np.concatenate([above, ties[: FREQUENT_VALUES - len(above)]])
-    return used[np.argsort(-counts[used], kind="stable")].tolist()
-
-
-def _frequent_value(vocabulary: Vocabulary, number: int, labels: LabelCounts) -> FrequentValue:
-    rows, positives = labels.of_id(number)
-    return FrequentValue(
-        id=number,
-        value=vocabulary.token_of_id(number),
-        count=int(vocabulary.counts[number]),
-        label_rate=_share(positives, rows) if rows else None,
+def _shares(labels: LabelCounts, missing: int | None, listed: bool) -> Shares:
+    total = int(labels.rows.sum())
+    return Shares(
+        missing=0.0 if missing is None else share(labels.occurrences(missing), total),
+        out_of_vocabulary=share(labels.occurrences(0), total) if listed else None,
     )
 
 
-def _dense_facts(
-    name: str, scale: Standardization, missing: float, scaled: np.ndarray, auc: float | None
-) -> DenseFacts:
+def _frequent_values(
+    vocabulary: Vocabulary, labels: LabelCounts, fewest_rows: int
+) -> tuple[FrequentValue, ...]:
+    ids = most_frequent(vocabulary.counts)
+    counts, tokens = vocabulary.counts[ids].tolist(), vocabulary.tokens_of_ids(ids)
+    rows, positives = (figures.tolist() for figures in labels.of_ids(ids))
+    return tuple(
+        FrequentValue(one, token, count, share(clicked, seen) if seen >= fewest_rows else None)
+        for one, token, count, seen, clicked in zip(
+            ids.tolist(), tokens, counts, rows, positives, strict=True
+        )
+    )
+
+
+def _dense_facts(name: str, scale: Standardization, missing: float, looked: _Looked) -> DenseFacts:
+    numbers = looked.samples["train"].column(name).flat
+    edges = interval_edges(numbers)
+    columns = {split: cut(sample.column(name), edges) for split, sample in looked.samples.items()}
+    labels = {split: count_labels(columns[split], len(edges) + 1) for split in columns}
     low, middle, high = (
         float(f"{float(x) * scale.deviation + scale.mean:.6g}")
-        for x in (scaled.min(), np.median(scaled), scaled.max())
+        for x in (numbers.min(), np.median(numbers), numbers.max())
     )
     return DenseFacts(
         name=name,
@@ -174,13 +186,5 @@ def _dense_facts(
         smallest=low,
         median=middle,
         largest=high,
-        auc=_rounded(auc),
+        auc=looked.auc(columns, labels),
     )
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 6) if whole else 0.0
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

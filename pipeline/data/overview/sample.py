@@ -13,9 +13,10 @@ import pyarrow as pa
 from pipeline.data.manifest import LABEL
 from pipeline.data.ragged import Ragged, concatenate_ragged
 
-# Of a split, at the most. An AUC over as many rows, a quarter of them positive, has a standard
-# error of 0.004 or less.
-SAMPLED_ROWS = 1 << 15
+# At the most. Label rates are learnt on train's: with 16,384 of them MovieLens's film alone has an
+# AUC of 0.76, with 65,536 of 0.79, with 262,144 of 0.81. Valid's and test's are scored: where a
+# quarter of them is positive, an AUC has a standard error of 0.005 or less.
+SAMPLED_ROWS = {"train": 1 << 16, "valid": 1 << 14, "test": 1 << 14}
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,13 @@ class Sample:
         return LabelledColumn(self.columns[field], self.labels)
 
 
-def sampled_positions(split_rows: int, start: int, stop: int) -> np.ndarray:
+def sampled_positions(split: str, split_rows: int, start: int, stop: int) -> np.ndarray:
     """Which of a split's rows ``start`` to ``stop`` are in the sample, counted from ``start``.
 
-    >>> sampled_positions(3 * SAMPLED_ROWS, 4, 10)
+    >>> sampled_positions("test", 3 * SAMPLED_ROWS["test"], 4, 10)
     array([2, 5])
     """
-    count = min(SAMPLED_ROWS, split_rows)
+    count = min(SAMPLED_ROWS[split], split_rows)
     first, last = -(-start * count // split_rows), -(-stop * count // split_rows)
     return np.arange(first, last) * split_rows // count - start
 
@@ -79,11 +80,14 @@ def sampled_positions(split_rows: int, start: int, stop: int) -> np.ndarray:
 def take_sample(part: pa.Table, positions: np.ndarray) -> Sample:
     """Rows of a part, as arrays of their own."""
     columns = {
-        name: _taken(part[name].combine_chunks(), positions)
-        for name in part.column_names
-        if name != LABEL
+        name: _taken(_whole(part[name]), positions) for name in part.column_names if name != LABEL
     }
     return Sample(columns, part[LABEL].to_numpy()[positions] > 0)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece. ``combine_chunks`` copies what is in one piece, 0.1 ms a column."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _taken(column: pa.Array, positions: np.ndarray) -> np.ndarray | Ragged:

@@ -67,7 +67,7 @@ def plan_parts(
         rows = sum(chunk.split_rows[index] for chunk in chunks)
         for number, pieces in enumerate(_cut(_pieces_of_split(chunks, index), part_rows)):
             start = number * part_rows
-            sampled = sampled_positions(rows, start, min(start + part_rows, rows))
+            sampled = sampled_positions(split, rows, start, min(start + part_rows, rows))
             jobs.append(PartJob(place, split, number, tuple(pieces), sampled, vocabularies))
     return jobs
 

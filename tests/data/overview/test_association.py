@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from pipeline.data.overview.association import (
     PRIOR_ROWS,
-    associate,
-    associate_numbers,
     auc_of_groups,
+    count_labels,
+    cut,
+    interval_edges,
+    one_field_auc,
 )
 from pipeline.data.overview.sample import LabelledColumn
 from pipeline.data.ragged import Ragged
@@ -54,63 +56,64 @@ def reference(train: Rows, scored: Rows) -> float:
     return auc(labels, np.array([ranks[value] for value in scores]))
 
 
+def auc_of(train: LabelledColumn, scored: LabelledColumn, ids: int = IDS) -> float | None:
+    rate = float(train.labels.mean())
+    return one_field_auc(count_labels(train, ids), rate, scored, count_labels(scored, ids))
+
+
 @given(train=single_rows, scored=single_rows)
 def test_the_auc_is_that_of_smoothed_label_rates(train: Rows, scored: Rows) -> None:
-    found = associate(column(train), column(scored), IDS).auc
-    expected = reference(train, scored)
+    found, expected = auc_of(column(train), column(scored)), reference(train, scored)
     assert (found is None and np.isnan(expected)) or found == pytest.approx(expected)
-
-
-@given(train=single_rows, scored=single_rows)
-def test_ids_among_many_are_numbered_anew_with_the_same_result(train: Rows, scored: Rows) -> None:
-    few = associate(column(train), column(scored), IDS)
-    many = associate(column(train), column(scored), 2**31)
-    assert many.auc == few.auc
-    for one in range(IDS):
-        assert many.counts.of_id(one) == few.counts.of_id(one)
 
 
 def test_a_row_of_several_ids_has_the_mean_of_their_rates() -> None:
     train: Rows = [([0], True)] * 30 + [([1], False)] * 30 + [([2], True), ([2], False)] * 15
     # From the lowest mean to the highest.
     scored: Rows = [([1], False), ([1, 2], False), ([0, 1], True), ([0, 2], True), ([0], True)]
-    assert associate(column(train, True), column(scored, True), IDS).auc == 1.0
+    assert auc_of(column(train, True), column(scored, True)) == 1.0
     turned = [(ids, not label) for ids, label in scored]
-    assert associate(column(train, True), column(turned, True), IDS).auc == 0.0
+    assert auc_of(column(train, True), column(turned, True)) == 0.0
 
 
-@given(train=several_rows, scored=several_rows)
-def test_label_counts_of_several_ids_are_by_occurrence(train: Rows, scored: Rows) -> None:
-    counts = associate(column(train, True), column(scored, True), IDS).counts
-    for one in range(IDS):
-        seen = [label for ids, label in train for i in ids if i == one]
-        assert counts.of_id(one) == (len(seen), sum(seen))
+@given(rows=several_rows, cardinality=st.sampled_from([IDS, 2**31 - 1]))
+def test_labels_are_counted_by_occurrence(rows: Rows, cardinality: int) -> None:
+    """Ids among many are numbered anew on the way."""
+    counts = count_labels(column(rows, True), cardinality)
+    labels = [[label for ids, label in rows for i in ids if i == one] for one in range(IDS)]
+    expected = [list(map(len, labels)), list(map(sum, labels))]
+    assert [figures.tolist() for figures in counts.of_ids(np.arange(IDS))] == expected
+    assert counts.ids.tolist() == [one for one in range(IDS) if labels[one]]
 
 
 def test_an_id_of_few_rows_counts_less_than_one_of_many() -> None:
     train: Rows = [([0], True)] + [([1], True)] * 90 + [([1], False)] * 10 + [([2], False)] * 99
     scored: Rows = [([0], False), ([1], True)]
-    assert associate(column(train), column(scored), IDS).auc == 1.0
+    assert auc_of(column(train), column(scored)) == 1.0
+
+
+def auc_of_numbers(both: LabelledColumn) -> float | None:
+    edges = interval_edges(both.flat)
+    found = cut(both, edges)
+    return auc_of(found, found, len(edges) + 1)
 
 
 def test_numbers_that_rise_and_fall_with_the_label_are_found() -> None:
     x = np.linspace(-1, 1, 4_000, dtype=np.float32)
-    both = LabelledColumn(x, np.abs(x) > 0.5)
-    assert associate_numbers(both, both).auc == pytest.approx(1, abs=0.01)
+    assert auc_of_numbers(LabelledColumn(x, np.abs(x) > 0.5)) == pytest.approx(1, abs=0.01)
 
 
 def test_a_rare_number_has_an_interval_of_its_own() -> None:
     x = np.zeros(10_000, dtype=np.float32)
     x[::1_000] = 1
-    column = LabelledColumn(x, x > 0)
-    assert associate_numbers(column, column).auc == 1.0
+    assert auc_of_numbers(LabelledColumn(x, x > 0)) == 1.0
 
 
-@pytest.mark.parametrize("labels", [[True, True], [False, False], []])
+@pytest.mark.parametrize("labels", [[True, True], [False, False]])
 def test_rows_of_one_class_have_no_auc(labels: list[bool]) -> None:
     train = column([([0], True), ([1], False)])
     scored = column([([0], label) for label in labels])
-    assert associate(train, scored, IDS).auc is None
+    assert auc_of(train, scored) is None
 
 
 @given(

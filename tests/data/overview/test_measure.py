@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.overview.facts import DenseFacts, FieldFacts, FrequentValue, Shares
+from pipeline.data.overview.sample import SAMPLED_ROWS
 
 TRAIN = [("a", 1), ("a", 1), ("a", 0), ("b", 0), ("b", 1), ("", 0), ("c", 1), ("a", 1)]
 VALID = [("a", 1), ("b", 1), ("", 0), ("d", 0)]
@@ -187,3 +188,16 @@ def test_only_the_most_frequent_values_are_listed(look, rng: np.random.Generator
     assert [value.value for value in field.frequent] == list(map(str, expected))
     assert [value.label_rate for value in field.frequent] == [n % 2 for n in expected]
     assert [ids for ids, _ in field.coverage] == [1, 2, 5, 10, 20, 40]
+
+
+def test_a_rare_value_of_a_sample_has_no_label_rate(look) -> None:
+    rows = SAMPLED_ROWS["train"] + 1
+    numbers = np.arange(rows) * 800 // rows
+    numbers[:200] = 999
+    labels = (numbers == 999).astype(int)
+    (field,) = look(
+        {"label": labels, "n": numbers, "fold": ["train"] * rows}, [{"name": "n"}]
+    ).fields
+    found = [(value.value, value.label_rate) for value in field.frequent]
+    assert found[0] == ("999", 1.0)
+    assert {rate for _, rate in found[1:]} == {None}

@@ -14,25 +14,27 @@ from pipeline.data.overview.sample import (
 )
 from pipeline.data.ragged import Ragged
 
+MOST = SAMPLED_ROWS["valid"]
+
 
 def positions(rows: int, part_rows: int) -> list[int]:
     """Those of a whole split, counted from its first row."""
     found: list[int] = []
     for start in range(0, rows, part_rows):
         stop = min(start + part_rows, rows)
-        found += (start + sampled_positions(rows, start, stop)).tolist()
+        found += (start + sampled_positions("valid", rows, start, stop)).tolist()
     return found
 
 
-@given(rows=st.integers(1, 20 * SAMPLED_ROWS), parts=st.integers(1, 30))
+@given(rows=st.integers(1, 20 * MOST), parts=st.integers(1, 30))
 def test_the_rows_do_not_depend_on_the_parts(rows: int, parts: int) -> None:
     assert positions(rows, -(-rows // parts)) == positions(rows, rows)
 
 
-@given(rows=st.integers(SAMPLED_ROWS + 1, 2**40))
+@given(rows=st.integers(MOST + 1, 2**40))
 def test_a_large_split_gives_a_bounded_number_of_rows_spread_evenly(rows: int) -> None:
-    found = sampled_positions(rows, 0, rows)
-    assert len(found) == SAMPLED_ROWS
+    found = sampled_positions("valid", rows, 0, rows)
+    assert len(found) == MOST
     assert found[0] == 0
     assert found[-1] < rows
     steps = np.diff(found)
@@ -40,7 +42,7 @@ def test_a_large_split_gives_a_bounded_number_of_rows_spread_evenly(rows: int) -
     assert steps.min() >= 1
 
 
-@pytest.mark.parametrize("rows", [1, 1_000, SAMPLED_ROWS])
+@pytest.mark.parametrize("rows", [1, 1_000, MOST])
 def test_a_small_split_gives_every_row(rows: int) -> None:
     assert positions(rows, 700) == list(range(rows))
 
