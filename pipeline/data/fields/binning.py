@@ -107,9 +107,12 @@ def interval_tokens(values: pa.DoubleArray, edges: np.ndarray) -> pa.StringArray
 
 def _texts(values: np.ndarray) -> pa.StringArray:
     """Numbers as the shortest texts, integers without a point; NaN is the missing value."""
-    whole = (np.floor(values) == values) & (np.abs(values) < _LARGEST_INTEGER)
-    texts = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
-    missing = np.isnan(values)
+    # Bins are few: made a text once each, they take a quarter of the time.
+    encoded = pa.array(values).dictionary_encode()
+    distinct = encoded.dictionary.to_numpy()
+    whole = (np.floor(distinct) == distinct) & (np.abs(distinct) < _LARGEST_INTEGER)
+    texts = pa.array(np.where(whole, distinct, 0).astype(np.int64)).cast(pa.string())
+    missing = np.isnan(distinct)
     if not (whole | missing).all():
-        texts = pc.if_else(pa.array(whole), texts, pa.array(values).cast(pa.string()))
-    return pc.if_else(pa.array(missing), MISSING, texts)
+        texts = pc.if_else(pa.array(whole), texts, encoded.dictionary.cast(pa.string()))
+    return pc.if_else(pa.array(missing), MISSING, texts).take(encoded.indices)

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from pipeline.data.fields.binning import MISSING, log_square_tokens, log_tokens
 from pipeline.data.fields.calendar import calendar_tokens
 from pipeline.data.ragged import offsets_of
-from pipeline.data.token_table import coded
+from pipeline.data.token_table import as_dictionary, coded
 from pipeline.spec_data import FieldSpec
 
 
@@ -27,7 +27,7 @@ def with_tokens(field: FieldSpec, column: pa.DictionaryArray) -> pa.DictionaryAr
         return column
     distinct = coded(tokens)
     codes = distinct.indices.to_numpy().take(column.indices.to_numpy())
-    return pa.DictionaryArray.from_arrays(pa.array(codes), distinct.dictionary)
+    return as_dictionary(codes, distinct.dictionary)
 
 
 def _tokens(field: FieldSpec, values: pa.StringArray) -> pa.StringArray | None:

@@ -25,6 +25,7 @@ from pipeline.data.manifest import LABEL, SPLITS
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.opening import SplitSource
+from pipeline.data.token_table import as_dictionary
 from pipeline.data.whole_files import write_whole
 from pipeline.spec import PrepareSpec
 from pipeline.spec_data import FieldSpec
@@ -144,7 +145,7 @@ def _narrowed(column: pa.DictionaryArray, order: np.ndarray | None) -> pa.Dictio
     kind = np.uint8 if distinct <= 1 << 8 else np.uint16 if distinct <= 1 << 16 else np.int32
     codes = column.indices.to_numpy().astype(kind)
     codes = codes if order is None else codes.take(order)
-    return pa.DictionaryArray.from_arrays(pa.array(codes), column.dictionary)
+    return as_dictionary(codes, column.dictionary)
 
 
 def _write(path: Path, batch: pa.RecordBatch) -> None:

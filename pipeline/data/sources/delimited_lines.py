@@ -13,7 +13,7 @@ import pyarrow.csv
 
 from pipeline.data.kernels import tokenize
 from pipeline.data.sources.chunks import VALUES
-from pipeline.data.token_table import strings_of
+from pipeline.data.token_table import as_dictionary, strings_of
 
 _QUOTE = b'"'
 
@@ -75,7 +75,7 @@ def _parse_plain(
         text, ord(layout.delimiter), columns, np.array(positions), lines
     )
     coded = [
-        pa.DictionaryArray.from_arrays(pa.array(column), strings_of(*distinct))
+        as_dictionary(column, strings_of(*distinct))
         for column, *distinct in zip(codes, offsets, tokens, strict=True)
     ]
     wrong = np.flatnonzero(found != columns)
