@@ -36,7 +36,7 @@ from rich.console import Console
 
 from pipeline.console import InputError, run_entry_point, spec_arguments
 from pipeline.data.generator.generate import generate
-from pipeline.data.manifest import SPLITS, Manifest, read_manifest
+from pipeline.data.manifest import SPLITS, Manifest, Split, read_manifest
 from pipeline.data.overview.files import PAGE_FILE, read_overview
 from pipeline.data.overview.terminal import print_fields, print_warnings
 from pipeline.data.preparation.build import Oracle, build
@@ -99,13 +99,20 @@ def _generate(spec: Spec) -> Oracle:
     return oracle
 
 
+def _positive_rates(split: Split) -> str:
+    """The share of label 1; of each label by name where there are several."""
+    rates = {label: count / max(split.rows, 1) for label, count in split.positives.items()}
+    if len(rates) == 1:
+        return f"{next(iter(rates.values())):.1%} positive"
+    return ", ".join(f"{rate:.2%} {label}" for label, rate in rates.items())
+
+
 def _summary(spec: Spec, manifest: Manifest) -> str:
     """What stands where, for a person."""
     lines = []
     for name in SPLITS:
         split = manifest.splits[name]
-        rate = split.positives / split.rows if split.rows else 0.0
-        lines.append(f"  {name:<12}{split.rows:>13,} rows, {rate:.1%} positive")
+        lines.append(f"  {name:<12}{split.rows:>13,} rows, {_positive_rates(split)}")
     kinds = sorted({field.kind for field in manifest.fields})
     counts = [sum(field.kind == kind for field in manifest.fields) for kind in kinds]
     detail = ", ".join(f"{count} {kind}" for count, kind in zip(counts, kinds, strict=True))

@@ -27,13 +27,22 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _listed(locations: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (locations,) if isinstance(locations, str) else locations
+def _named(value: Any) -> Any:
+    """One column or several."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not given or not all(map(_is_text, given)):
+        raise ValueError("a column is expected, or a list of them")
+    return value if isinstance(value, str) else tuple(given)
+
+
+def _listed(named: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (named,) if isinstance(named, str) else named
 
 
 # Ids are int32.
 LARGEST_ID = 2**31 - 1
 Locations = Annotated[str | tuple[str, ...], BeforeValidator(_filled)]
+Columns = Annotated[str | tuple[str, ...], BeforeValidator(_named)]
 
 
 class FieldSpec(Section):
@@ -174,7 +183,8 @@ class DataSpec(Section):
             ``gs://``, ``hdfs://``); the directory of the files when ``splits`` names them. Files
             are read in the list's order, those of a glob in the order of their names.
         directory: the prepared dataset, ``<run.directory>/dataset`` unless given.
-        label: the column that holds 0 or 1.
+        label: the column that holds 0 or 1, or a list of them: clicks and conversions, say. A
+            model predicts the first, or those that ``model.tasks`` names.
         bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.
         fields: in the model's order.
         vocabulary_from: a dataset directory, whose vocabularies and scales are used as they are;
@@ -188,7 +198,7 @@ class DataSpec(Section):
     format: Literal["criteo", "avazu", "avazu_calendar", "csv", "parquet"]
     source: Locations
     directory: PathText = ""
-    label: str = "label"
+    label: Columns = "label"
     bad_rows: Literal["fail", "skip"] = "fail"
     fields: Annotated[tuple[FieldSpec, ...], Lax] = ()
     vocabulary_from: PathText = ""
@@ -200,6 +210,11 @@ class DataSpec(Section):
     def locations(self) -> tuple[str, ...]:
         """The paths, URLs and globs of ``source``."""
         return _listed(self.source)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The columns of ``label``."""
+        return _listed(self.label)
 
     @model_validator(mode="after")
     def _check_source(self) -> Self:
@@ -218,6 +233,10 @@ class DataSpec(Section):
             raise ValueError(f"format {self.format!r} has fields of its own: remove data.fields")
         if declared and not self.fields:
             raise ValueError(f"format {self.format!r} needs data.fields, one table a field")
+        if len(self.labels) > 1 and not declared:
+            raise ValueError(f"format {self.format!r} has one label, its own: remove data.label")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("data.label names a column more than once")
         names = [field.name for field in self.fields]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"data.fields names {', '.join(repeated)} more than once")

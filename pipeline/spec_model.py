@@ -15,8 +15,6 @@ from pydantic import (
 from pipeline.registry import check_name
 from pipeline.spec_section import Lax, Section
 
-# The dataset's first label, where no task is named.
-FIRST_LABEL = "label"
 # A tower is each interaction's own.
 OWN = "own"
 Normalization = Literal["batch", "synchronized_batch", "layer", "none"]
@@ -55,9 +53,14 @@ class GroupSpec(Section):
 
 
 class TaskSpec(Section):
-    """A label that the model predicts, and the weight of its loss."""
+    """A label that the model predicts, and the weight of its loss.
 
-    label: Annotated[str, Field(min_length=1)]
+    Attributes:
+        label: its name, which is its column's; the dataset's first unless given.
+        weight: of its loss, in their sum.
+    """
+
+    label: str = ""
     weight: PositiveFloat = 1.0
 
 
@@ -157,7 +160,8 @@ class ModelSpec(Section):
     Attributes:
         interaction, sets, embedding_dim: the short form of one group.
         groups: the long form, for a mixture of interactions or sizes.
-        tasks: the labels to predict; none means the dataset's first alone.
+        tasks: the labels to predict; none means the dataset's first alone. The first task is the
+            main one, by which training stops early and the best epoch is chosen.
         head: ``mean`` over the sets (the paper), a ``gate`` (mixture of experts), or a
             ``sparse_gate`` that keeps the best ``top_k`` of them for each row.
         gate: settings of gates.
@@ -240,7 +244,7 @@ class ModelSpec(Section):
     @property
     def resolved_tasks(self) -> tuple[TaskSpec, ...]:
         """The tasks; one, of the dataset's first label, where none is named."""
-        return self.tasks or (TaskSpec(label=FIRST_LABEL),)
+        return self.tasks or (TaskSpec(),)
 
     @property
     def resolved_groups(self) -> tuple[GroupSpec, ...]:

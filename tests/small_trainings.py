@@ -46,6 +46,8 @@ def make_spec(tiny_dataset: Path, tmp_path: Path) -> SpecMaker:
         }
         for section, changes in sections.items():
             values[section] = {**values.get(section, {}), **changes}
+        if "groups" in values["model"]:
+            del values["model"]["sets"], values["model"]["embedding_dim"]
         return Spec.model_validate(values)
 
     return make

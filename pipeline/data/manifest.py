@@ -6,7 +6,7 @@ A dataset directory is whole when its ``manifest.json`` is there, which is why i
     overview.html, overview.json  what the fields hold, and what would hurt a model
     vocabulary/<field>.parquet    columns token (string; null on row 0), id (int32), count (int64)
     train|valid|test/part-*.parquet   an int32 column a field (list<int32> for a multi-valued one),
-                                  float32 for a dense one, the label as float32, column ``LABEL``
+                                  float32 for a dense one, then a float32 column a label
 
 Id 0 is a field's out-of-vocabulary row, but where a field's ids are the source's own. A missing
 value is the token ``""``; in a dense field it is 0, the mean.
@@ -20,10 +20,9 @@ from typing import Any, Literal
 
 from pipeline.console import InputError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FOLDER = "vocabulary"
-LABEL = "label"
 SPLITS = ("train", "valid", "test")
 
 FieldKind = Literal["categorical", "numeric", "multi_valued"]
@@ -74,10 +73,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """One split: its rows, how many of them have label 1, and its parts in order."""
+    """One split: its rows, how many of them have 1 by label, and its parts in order."""
 
     rows: int
-    positives: int
+    positives: dict[str, int]
     parts: tuple[Part, ...]
 
 
@@ -87,6 +86,7 @@ class Manifest:
 
     Attributes:
         fields: in the model's order.
+        labels: the columns of 0 and 1, the main one first.
         splits: train, valid and test.
         vocabularies: the fields' vocabulary files, in the fields' order.
         sources: each source file with its bytes and SHA-256.
@@ -100,6 +100,7 @@ class Manifest:
     """
 
     fields: tuple[Field, ...]
+    labels: tuple[str, ...]
     splits: dict[str, Split]
     vocabularies: tuple[Part, ...]
     sources: tuple[dict[str, Any], ...]
@@ -161,9 +162,11 @@ def _from_values(values: dict[str, Any]) -> Manifest:
     fields = tuple(Field(**one) for one in values.pop("fields"))
     dense = tuple(DenseField(**one) for one in values.pop("dense"))
     vocabularies = tuple(Part(**file) for file in values.pop("vocabularies"))
+    labels = tuple(values.pop("labels"))
     sources = tuple(values.pop("sources"))
     return Manifest(
         fields=fields,
+        labels=labels,
         splits=splits,
         vocabularies=vocabularies,
         sources=sources,

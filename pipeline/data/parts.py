@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.console import InputError
-from pipeline.data.manifest import LABEL, DenseField, Field, Part
+from pipeline.data.manifest import DenseField, Field, Part
 from pipeline.data.whole_files import write_whole
 
 
-def part_schema(fields: Sequence[tuple[str, str]]) -> pa.Schema:
-    """The columns of a part, from (name, kind) pairs in the dataset's order."""
+def part_schema(fields: Sequence[tuple[str, str]], labels: Sequence[str]) -> pa.Schema:
+    """The columns of a part, from (name, kind) pairs in the dataset's order, and the labels."""
     types = {"multi_valued": pa.list_(pa.int32()), "dense": pa.float32()}
     columns = [pa.field(name, types.get(kind, pa.int32())) for name, kind in fields]
-    return pa.schema([*columns, pa.field(LABEL, pa.float32())])
+    return pa.schema([*columns, *(pa.field(label, pa.float32()) for label in labels)])
 
 
 def write_part(directory: Path, split: str, number: int, table: pa.Table) -> Part:
@@ -51,14 +51,19 @@ def write_part(directory: Path, split: str, number: int, table: pa.Table) -> Par
 
 
 def read_part(
-    directory: Path, part: Part, fields: Sequence[Field | DenseField], check: bool
+    directory: Path,
+    part: Part,
+    fields: Sequence[Field | DenseField],
+    labels: Sequence[str],
+    check: bool,
 ) -> pa.Table:
-    """Reads a part's columns in the order of ``fields``.
+    """Reads a part's columns in the order of ``fields``, then of ``labels``.
 
     Args:
         directory: the dataset directory.
         part: as the manifest has it.
         fields: the manifest's, dense ones or not.
+        labels: those to read.
         check: compares the file's digest, rows and ids with the manifest.
 
     Raises:
@@ -74,7 +79,7 @@ def read_part(
             f"{path}: its digest is not the manifest's, so the file was changed after "
             "it was prepared; prepare the dataset again"
         )
-    schema = part_schema([(field.name, field.kind) for field in fields])
+    schema = part_schema([(field.name, field.kind) for field in fields], labels)
     try:
         # Not pq.read_table, whose input threads may outlive the interpreter and abort it.
         file = pq.ParquetFile(pa.BufferReader(content))

@@ -24,6 +24,7 @@ from pipeline.diagnostics.report_tables import (
     metrics_table,
     model_line,
     optimizer_note,
+    tasks_table,
     tiles,
 )
 from pipeline.diagnostics.run_plots import (
@@ -85,7 +86,7 @@ def render(
         name=name,
         model=model_line(metrics),
         tiles=tiles(metrics, collapse),
-        metrics_table=metrics_table(metrics),
+        metrics_table=metrics_table(metrics) + tasks_table(metrics),
         run_figures=_run_figures(metrics, curves, calibration),
         gates_section=gates_section(metrics),
         lead=_lead(collapse),
@@ -109,7 +110,7 @@ def _run_figures(
         figures.append(
             figure(
                 "Loss",
-                "By step; the validation logloss at the end of each epoch.",
+                "By step; the validation split's at the end of each epoch.",
                 loss_curve(curves),
             )
         )

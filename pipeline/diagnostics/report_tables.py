@@ -81,6 +81,33 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     )
 
 
+def tasks_table(metrics: Mapping[str, Any]) -> str:
+    """Every task's metrics, where there are several."""
+    if "tasks" not in metrics["test"]:
+        return ""
+    head = ["Task", "Test AUC", "Logloss", "Normalised entropy", "Calibration", "Validation AUC"]
+    rows = [
+        [
+            escape(label),
+            f"{figures['auc']:.4f}",
+            f"{figures['logloss']:.4f}",
+            f"{figures['normalized_entropy']:.4f}",
+            f"{figures['calibration']:.3f}",
+            f"{metrics['valid']['tasks'][label]['auc']:.4f}",
+        ]
+        for label, figures in metrics["test"]["tasks"].items()
+    ]
+    first = escape(next(iter(metrics["test"]["tasks"])))
+    return "\n".join(
+        [
+            '\n<h3 id="tasks">By task</h3>',
+            elements.table("tasks", "Metrics by task", head, rows),
+            '<p class="hint">The figures above, the curves by epoch and the calibration below are '
+            f"of the first task, {first}, by which the best epoch was chosen.</p>",
+        ]
+    )
+
+
 def field_table(collapse: Sequence[FieldCollapse]) -> str:
     """Every field's verdict and measures, the most collapsed first."""
     several = len(collapse[0].sets) > 1

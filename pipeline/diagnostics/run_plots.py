@@ -24,7 +24,7 @@ DASHES = (0, (4, 3))
 
 
 def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
-    """The training loss by step, raw and smoothed, with the validation logloss."""
+    """The loss by step, raw and smoothed in training, and at epochs' ends in validation."""
     train = [line for line in curves if line["kind"] == "train"]
     valid = [line for line in curves if line["kind"] == "valid"]
     steps, losses = [line["step"] for line in train], [line["loss"] for line in train]
@@ -33,14 +33,14 @@ def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
         axes.plot(steps, _smooth(losses), color=BLUE, label="training, smoothed")
         valid_steps, valid_losses = (
             [line["step"] for line in valid],
-            [line["logloss"] for line in valid],
+            [line["loss"] for line in valid],
         )
         axes.plot(valid_steps, valid_losses, "o-", color=ORANGE, ms=4, label="validation")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.set(xlabel="step", ylabel="logloss")
+        axes.set(xlabel="step", ylabel="loss")
         axes.legend(loc="best")
-        label = f"Training loss at {len(train)} logged steps, and validation logloss by epoch."
+        label = f"Training loss at {len(train)} logged steps, and validation loss by epoch."
         return inline_svg(figure, "loss", label)
 
 

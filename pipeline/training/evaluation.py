@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -64,8 +65,8 @@ def _score(
     split: str, spec: Spec, manifest: Manifest, runtime: Runtime, predictor: Predictor
 ) -> ScoredSplit | None:
     loader = scoring_loader(spec, manifest, runtime, split)
-    task = f"evaluate {split}"
-    return score_split(task, predictor.model.module, predictor.pipeline, loader, runtime)
+    title = f"evaluate {split}"
+    return score_split(title, predictor.model.module, predictor.pipeline, loader, runtime)
 
 
 def _metrics(
@@ -83,7 +84,7 @@ def _metrics(
             "seed": spec.run.seed,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         },
-        "model": _model_facts(spec, predictor.parameters),
+        "model": _model_facts(spec, scored["test"].tasks, predictor.parameters),
         "data": {
             "rows": {name: split.rows for name, split in manifest.splits.items()},
             "fields": len(manifest.fields),
@@ -98,18 +99,18 @@ def _metrics(
         "collapse": summarise(collapse),
     }
     for name, result in scored.items():
-        metrics[name] = {"rows": len(result.labels), **result.metrics()}
+        metrics[name] = {"rows": result.labels.shape[1], **result.metrics()}
     if (gate := scored["test"].gate) is not None:
-        labels = [task.label for task in spec.model.resolved_tasks]
-        metrics["gate"] = gate_figures(gate, labels, spec.model)
+        metrics["gate"] = gate_figures(gate, scored["test"].tasks, spec.model)
     if oracle := manifest.oracle.get("test"):
         metrics["oracle"] = oracle
         metrics["share_of_oracle"] = (metrics["test"]["auc"] - 0.5) / (oracle["auc"] - 0.5)
     return metrics
 
 
-def _model_facts(spec: Spec, parameters: ParameterCount) -> dict[str, Any]:
+def _model_facts(spec: Spec, labels: Sequence[str], parameters: ParameterCount) -> dict[str, Any]:
     """The architecture; a mixture's groups are listed in ``interaction``."""
+    weights = [task.weight for task in spec.model.resolved_tasks]
     groups = spec.model.resolved_groups
     own = [group for group in groups if group.shares is None]
     mixture = " + ".join(map(_group_text, groups))
@@ -118,6 +119,7 @@ def _model_facts(spec: Spec, parameters: ParameterCount) -> dict[str, Any]:
         "sets": sum(group.sets for group in own),
         "embedding_dim": max(group.embedding_dim for group in own),
         "head": spec.model.head,
+        "task_weights": dict(zip(labels, weights, strict=True)),
         "tables": spec.model.tables,
         "parameters": asdict(parameters),
     }
@@ -133,7 +135,7 @@ def _write(
     directory: RunDirectory,
     spec: Spec,
     metrics: dict[str, Any],
-    test: ScoredSplit,
+    scored: ScoredSplit,
     collapse: list[FieldCollapse],
 ) -> None:
     """The report, then ``metrics.json``, then the result for a person."""
@@ -142,18 +144,20 @@ def _write(
         metrics,
         read_journal(directory.journal_file),
         collapse,
-        calibration_curve(test.labels, test.probabilities, CALIBRATION_BINS),
+        calibration_curve(scored.labels[0], scored.probabilities[0], CALIBRATION_BINS),
         to_toml(spec),
     )
     write_whole(
         directory.metrics_file, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode()
     )
-    figures = metrics["test"]
-    print(
-        f"{directory.path}: test AUC {figures['auc']:.5f}, logloss {figures['logloss']:.5f}, "
-        f"normalised entropy {figures['normalized_entropy']:.5f}, "
-        f"calibration {figures['calibration']:.3f} over {figures['rows']:,} rows"
-    )
+    test = metrics["test"]
+    for label, figures in test["tasks"].items() if "tasks" in test else [("", test)]:
+        print(
+            f"{directory.path}: test AUC{f' of {label}' if label else ''} {figures['auc']:.5f}, "
+            f"logloss {figures['logloss']:.5f}, "
+            f"normalised entropy {figures['normalized_entropy']:.5f}, "
+            f"calibration {figures['calibration']:.3f} over {test['rows']:,} rows"
+        )
     if "oracle" in metrics:
         print(
             f"true probabilities: AUC {metrics['oracle']['auc']:.5f}; "

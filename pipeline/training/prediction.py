@@ -1,8 +1,8 @@
 """Predictions over a whole split, from all ranks to rank 0."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -29,23 +29,39 @@ class ScoredSplit:
     """What was predicted for a split's rows.
 
     Attributes:
-        labels: (rows,) float64.
-        probabilities: (rows,) float64.
+        tasks: the labels' names, the main one first.
+        labels: (T, rows) float64.
+        probabilities: (T, rows) float64.
         gate: ``gate_sums`` over all rows; None for the mean head.
     """
 
+    tasks: tuple[str, ...]
     labels: np.ndarray
     probabilities: np.ndarray
     gate: torch.Tensor | None
 
-    def metrics(self) -> dict[str, float]:
-        """AUC, logloss, normalised entropy and calibration over all rows."""
-        return {
-            "auc": auc(self.labels, self.probabilities),
-            "logloss": logloss(self.labels, self.probabilities),
-            "normalized_entropy": normalized_entropy(self.labels, self.probabilities),
-            "calibration": calibration(self.labels, self.probabilities),
-        }
+    def metrics(self) -> dict[str, Any]:
+        """The main task's metrics over all rows; those of each by name in ``tasks`` of several."""
+        by_task = dict(zip(self.tasks, map(_metrics, self.labels, self.probabilities), strict=True))
+        main = by_task[self.tasks[0]]
+        return main if len(by_task) == 1 else {**main, "tasks": by_task}
+
+
+def _metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """AUC, logloss, normalised entropy and calibration of a task."""
+    return {
+        "auc": auc(labels, probabilities),
+        "logloss": logloss(labels, probabilities),
+        "normalized_entropy": normalized_entropy(labels, probabilities),
+        "calibration": calibration(labels, probabilities),
+    }
+
+
+def total_loss(metrics: dict[str, Any], weights: Sequence[float]) -> float:
+    """What training minimises, without penalties: the weighted sum of the tasks' loglosses."""
+    by_task = metrics["tasks"].values() if "tasks" in metrics else [metrics]
+    losses = [of_task["logloss"] for of_task in by_task]
+    return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
 
 
 def drain(pipeline: Pipeline, batches: Iterator[Batch]) -> Iterator[Prediction]:
@@ -59,16 +75,24 @@ def drain(pipeline: Pipeline, batches: Iterator[Batch]) -> Iterator[Prediction]:
 
 @torch.no_grad()
 def score_split(
-    task: str,
+    title: str,
     module: DistributedModelParallel,
     pipeline: Pipeline,
     loader: Loader,
     runtime: Runtime,
 ) -> ScoredSplit | None:
-    """Predicts every row of a split. Collective; rank 0 gets the result, the others None."""
+    """Predicts every row of a split. Collective; rank 0 gets the result, the others None.
+
+    Args:
+        title: of the progress shown.
+        module: the model.
+        pipeline: that feeds it.
+        loader: of the split, with the labels of the model's tasks.
+        runtime: this rank's place.
+    """
     module.eval()
     outcomes, gates = [], []
-    with progress(task, loader.batches_per_epoch, "batches", shown=runtime.is_main) as advance:
+    with progress(title, loader.batches_per_epoch, "batches", shown=runtime.is_main) as advance:
         for outcome in drain(pipeline, loader.epoch(0)):
             rows = [outcome.logits, outcome.labels, outcome.weights.unsqueeze(0)]
             outcomes.append(torch.cat(rows).cpu())
@@ -86,6 +110,7 @@ def score_split(
         return None
     parts = [torch.empty_like(local) for _ in range(runtime.world_size)]
     dist.gather(local, parts)
-    logits, labels, weights = torch.cat(parts, dim=1).double()
-    real = weights > 0
-    return ScoredSplit(labels[real].numpy(), torch.sigmoid(logits[real]).numpy(), gate)
+    rows_of_all = torch.cat(parts, dim=1).double()
+    real = rows_of_all[:, rows_of_all[-1] > 0]
+    logits, labels = real[:-1].chunk(2)
+    return ScoredSplit(loader.labels, labels.numpy(), torch.sigmoid(logits).numpy(), gate)

@@ -16,6 +16,7 @@ from pipeline.model.multi_embedding import MultiEmbedding, ParameterCount
 from pipeline.spec import Spec
 from pipeline.training.optimizers import Optimizers, build_optimizers
 from pipeline.training.prediction import Pipeline
+from pipeline.training.tasks import task_labels
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def training_loader(spec: Spec, manifest: Manifest, runtime: Runtime) -> Loader:
         world_size=runtime.world_size,
         window_rows=spec.train.window_rows,
         shuffle_seed=spec.run.seed,
+        labels=task_labels(spec.model, manifest),
     )
 
 
@@ -97,4 +99,5 @@ def scoring_loader(spec: Spec, manifest: Manifest, runtime: Runtime, split: str)
         world_size=runtime.world_size,
         window_rows=spec.train.window_rows,
         shuffle_seed=None,
+        labels=task_labels(spec.model, manifest),
     )

@@ -31,7 +31,7 @@ from pipeline.training.checkpoint import (
 from pipeline.training.collapse_probe import probe_collapse
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
-from pipeline.training.prediction import score_split
+from pipeline.training.prediction import score_split, total_loss
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, scoring_loader, training_loader
 
@@ -53,7 +53,6 @@ class Trainer:
     ) -> None:
         self._spec, self._runtime, self._training = spec, runtime, training
         self._directory = directory
-        self._labels = [task.label for task in spec.model.resolved_tasks]
         self._module = training.model.module
         self._loader = training_loader(spec, manifest, runtime)
         self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
@@ -176,7 +175,7 @@ class Trainer:
             self._journal.write("train", at.step, at.epoch, values)
             if outcome.gate is not None:
                 sums = gate_sums(outcome.gate, outcome.weights)
-                figures = gate_figures(sums, self._labels, self._spec.model)
+                figures = gate_figures(sums, self._loader.labels, self._spec.model)
                 self._journal.write("gate", at.step, at.epoch, figures)
         return f"loss {loss:.4f}, {speed:,.0f} samples/s"
 
@@ -210,12 +209,16 @@ class Trainer:
             f"information abundance {point['information_abundance']:.2f}"
         )
 
-    def _validate(self) -> dict[str, float]:
-        """The validation split's metrics, on every rank."""
+    def _validate(self) -> dict[str, Any]:
+        """The validation split's metrics, and what training minimises on it, on every rank."""
         scored = score_split(
             "validate", self._module, self._training.pipeline, self._valid_loader, self._runtime
         )
-        shared = [scored.metrics() if scored is not None else {}]
+        shared: list[dict[str, Any]] = [{}]
+        if scored is not None:
+            metrics = scored.metrics()
+            weights = [task.weight for task in self._spec.model.resolved_tasks]
+            shared = [{"loss": total_loss(metrics, weights), **metrics}]
         dist.broadcast_object_list(shared)
         return shared[0]
 

@@ -7,6 +7,7 @@ from pipeline.distributed.runtime import Runtime
 from pipeline.spec import Spec
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training
+from pipeline.training.tasks import task_labels
 from pipeline.training.trainer import Trainer
 
 
@@ -39,12 +40,15 @@ def train(spec: Spec, runtime: Runtime) -> None:
 
 def _check_splits(spec: Spec, manifest: Manifest) -> None:
     """Refuses splits on which AUC is undefined, before any time is spent."""
-    for name, split in manifest.splits.items():
-        if not 0 < split.positives < split.rows:
-            raise InputError(
-                f"{spec.dataset_directory}: the {name} split has {split.positives:,} positives "
-                f"among {split.rows:,} rows, so it has no AUC; prepare another split"
-            )
+    for label in task_labels(spec.model, manifest):
+        of_label = f" of {label!r}" if len(manifest.labels) > 1 else ""
+        for name, split in manifest.splits.items():
+            positives = split.positives[label]
+            if not 0 < positives < split.rows:
+                raise InputError(
+                    f"{spec.dataset_directory}: the {name} split has {positives:,} positives"
+                    f"{of_label} among {split.rows:,} rows, so it has no AUC; prepare another split"
+                )
 
 
 def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Training) -> str:

@@ -21,7 +21,7 @@ def test_the_head_of_criteo_as_it_is_published(make_spec, tmp_path: Path) -> Non
     manifest = build(make_spec(format="criteo", source=str(source)), {})
     assert manifest.rows_read == 10_000
     assert manifest.rows_skipped == {}
-    assert sum(split.positives for split in manifest.splits.values()) == 2_182
+    assert sum(split.positives["label"] for split in manifest.splits.values()) == 2_182
     lines = lzma.decompress(source.read_bytes()).decode().splitlines()
     columns = [line.split("\t") for line in lines]
     for index, field in enumerate(manifest.fields, start=1):
@@ -41,7 +41,8 @@ def test_the_head_of_avazu_as_it_is_published(make_spec) -> None:
     manifest = build(make_spec(format="avazu", source=str(AVAZU)), {})
     assert manifest.rows_read == 9_999
     assert manifest.rows_skipped == {}
-    assert sum(split.positives for split in manifest.splits.values()) == round(0.1706 * 9_999)
+    clicks = sum(split.positives["click"] for split in manifest.splits.values())
+    assert clicks == round(0.1706 * 9_999)
     # The data's README counts these values; no value is missing.
     counts = "1 6 4 381 317 14 313 31 14 1075 7302 1168 4 4 271 4 5 111 4 32 108 29"
     assert [field.cardinality - 1 for field in manifest.fields] == [int(n) for n in counts.split()]
@@ -76,7 +77,7 @@ def test_movielens_with_given_splits_and_multi_valued_genres(make_spec, tmp_path
     ids = pq.read_table(tmp_path / "dataset/test/part-00000.parquet")["genres"].to_pylist()
     decoded = ["|".join(genres[i] for i in row) for row in ids]
     assert decoded == raw["genres"].to_pylist()
-    loader = Loader(tmp_path / "dataset", manifest, "test", 4_096, 0, 1, 10**6, 0)
+    loader = Loader(tmp_path / "dataset", manifest, "test", 4_096, 0, 1, 10**6, 0, manifest.labels)
     seen = Counter(
         i for batch in loader.epoch(0) for i in batch.features["genres"].values().tolist()
     )

@@ -43,7 +43,7 @@ def curves() -> list[dict[str, Any]]:
         for step in range(20, 161, 20)
     ]
     valid = [
-        {"kind": "valid", "step": 80 * e, "epoch": e - 1, "auc": a, "logloss": 0.5}
+        {"kind": "valid", "step": 80 * e, "epoch": e - 1, "auc": a, "logloss": 0.5, "loss": 0.5}
         | {"information_abundance": 5.0 - e}
         for e, a in ((1, 0.7512), (2, 0.7431))
     ]

@@ -27,12 +27,6 @@ MIXTURE: dict[str, Any] = {
     ],
     "head": "gate",
     "gate": {"embedding_dim": 3},
-    "hidden_dim": 16,
-    "dropout": 0.0,
-    "normalization": "layer",
-    "initialization": "uniform",
-    "initialization_scale": 0.1,
-    "dcnv2": {"layers": 2},
 }
 
 
@@ -41,12 +35,8 @@ def make_mixture(make_spec: SpecMaker) -> SpecMaker:
     """Builds the spec of a mixture on the tiny dataset."""
 
     def make(name: str = "run", **sections: dict[str, Any]) -> Spec:
-        spec = make_spec(name)
-        values = spec.model_dump()
-        values["model"] = {**MIXTURE, **sections.pop("model", {})}
-        for section, changes in sections.items():
-            values[section] |= changes
-        return Spec.model_validate(values)
+        model = {**MIXTURE, **sections.pop("model", {})}
+        return make_spec(name, model=model, **sections)
 
     return make
 

@@ -22,7 +22,7 @@ def test_a_split_of_one_class_is_refused_before_training(
     make_spec: SpecMaker, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec, manifest = make_spec(), read_manifest(tiny_dataset)
-    valid = dataclasses.replace(manifest.splits["valid"], positives=0)
+    valid = dataclasses.replace(manifest.splits["valid"], positives={"label": 0})
     one_class = dataclasses.replace(manifest, splits={**manifest.splits, "valid": valid})
     monkeypatch.setattr("pipeline.training.training.read_manifest", lambda _: one_class)
     with start_runtime("cpu") as runtime, pytest.raises(InputError, match="valid split has 0 posi"):

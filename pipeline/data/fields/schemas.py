@@ -5,9 +5,9 @@ for each field in the spec, see ``FieldSpec``.
 """
 
 from pipeline.console import InputError
-from pipeline.data.manifest import LABEL
 from pipeline.spec_data import DataSpec, FieldSpec
 
+CRITEO_LABEL = "label"
 CRITEO_NUMERIC = tuple(f"I{number}" for number in range(1, 14))
 CRITEO_CATEGORICAL = tuple(f"C{number}" for number in range(1, 27))
 # Criteo's Kaggle log (train.txt) and its Terabyte log (day_0 to day_23): tab separated, no header,
@@ -15,7 +15,7 @@ CRITEO_CATEGORICAL = tuple(f"C{number}" for number in range(1, 27))
 # columns; in content they are not: the columns stand for other features, so a vocabulary of the one
 # means nothing for the other. The Terabyte log keeps every non-click: about 3 % of its rows are
 # clicks, against 26 %.
-CRITEO_COLUMNS = (LABEL, *CRITEO_NUMERIC, *CRITEO_CATEGORICAL)
+CRITEO_COLUMNS = (CRITEO_LABEL, *CRITEO_NUMERIC, *CRITEO_CATEGORICAL)
 
 # Avazu's train.csv has a header. ``id`` is a row's own number and no field. C20 has -1 where it is
 # missing, which is a token like any other.
@@ -31,7 +31,7 @@ def resolve_fields(data: DataSpec) -> tuple[FieldSpec, ...]:
     """The fields of a log in the model's order.
 
     Raises:
-        InputError: when a field would be, or would be read from, the label.
+        InputError: when a field would be, or would be read from, a label.
     """
     match data.format:
         case "criteo":
@@ -41,24 +41,27 @@ def resolve_fields(data: DataSpec) -> tuple[FieldSpec, ...]:
         case "avazu_calendar":
             return (*_avazu_calendar(), *_avazu())
     for field in data.fields:
-        if field.name == LABEL:
-            raise InputError(f"data.fields: {LABEL!r} names the label's column; rename the field")
-        if field.source_column == data.label:
+        column = field.source_column
+        if column in data.labels:
             raise InputError(
-                f"data.fields: field {field.name!r} is read from the label's column {data.label!r}"
+                f"data.fields: field {field.name!r} is read from the label's column {column!r}"
+            )
+        if field.name in data.labels:
+            raise InputError(
+                f"data.fields: {field.name!r} names the label's column; rename the field"
             )
     return data.fields
 
 
-def label_column(data: DataSpec) -> str:
-    """The source's column of the label."""
+def resolve_labels(data: DataSpec) -> tuple[str, ...]:
+    """The labels of a log: their columns in the source and their names in the dataset."""
     match data.format:
         case "criteo":
-            return LABEL
+            return (CRITEO_LABEL,)
         case "avazu" | "avazu_calendar":
-            return AVAZU_LABEL
+            return (AVAZU_LABEL,)
         case _:
-            return data.label
+            return data.labels
 
 
 def _criteo() -> tuple[FieldSpec, ...]:

@@ -46,6 +46,9 @@ class Loader:
     batches that are the same for every world size. A rank gets an equally long slice of each, see
     ``schedule.py``. The next window is decoded in a thread while the current one is
     used, so about two windows are in memory; a split that fits in one window is decoded once.
+
+    Attributes:
+        labels: those of the batches, by task.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Loader:
         world_size: int,
         window_rows: int,
         shuffle_seed: int | None,
+        labels: Sequence[str],
     ) -> None:
         """Prepares to read; no file is opened yet.
 
@@ -70,9 +74,10 @@ class Loader:
             world_size: the number of processes.
             window_rows: rows that are in memory and shuffled together.
             shuffle_seed: not negative; None reads in the files' order.
+            labels: those of the batches, by task.
         """
         self._directory = directory
-        self._fields, self._dense = manifest.fields, manifest.dense
+        self._fields, self._dense, self.labels = manifest.fields, manifest.dense, tuple(labels)
         self._parts = manifest.splits[split].parts
         self._rows = manifest.splits[split].rows
         self._batch_size = batch_size
@@ -132,9 +137,9 @@ class Loader:
         """One part, checked against the manifest the first time."""
         check = number not in self._checked
         columns: list[Field | DenseField] = [*self._fields, *self._dense]
-        table = read_part(self._directory, self._parts[number], columns, check)
+        table = read_part(self._directory, self._parts[number], columns, self.labels, check)
         self._checked.add(number)
-        return rows_of_table(table, self._fields, self._dense)
+        return rows_of_table(table, self._fields, self._dense, self.labels)
 
 
 def _gather(windows: Sequence[_Loaded], positions: np.ndarray) -> Rows:

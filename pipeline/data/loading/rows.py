@@ -9,7 +9,7 @@ import torch
 from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
 from pipeline.data.batch import Batch
-from pipeline.data.manifest import LABEL, DenseField, Field
+from pipeline.data.manifest import DenseField, Field
 from pipeline.data.parts import column_values
 from pipeline.data.ragged import Ragged, concatenate_ragged
 
@@ -28,7 +28,7 @@ class Rows:
         singles: (rows, fields of one id) int32. Row-major, because a random row is then 3 cache
             lines instead of one a field: 0.17 ms against 1.1 ms for 2,048 of 1M rows, 39 fields.
         bags: the multi-valued fields.
-        labels: (rows,) float32.
+        labels: (tasks, rows) float32.
         dense: (rows, dense fields) float32.
     """
 
@@ -41,11 +41,14 @@ class Rows:
         """The rows at the positions ``rows``."""
         bags = tuple(bag.take(rows) for bag in self.bags)
         singles, dense = self.singles.take(rows, axis=0), self.dense.take(rows, axis=0)
-        return Rows(singles, bags, self.labels[rows], dense)
+        return Rows(singles, bags, self.labels.take(rows, axis=1), dense)
 
 
 def rows_of_table(
-    table: pa.Table, fields: Sequence[Field], dense_fields: Sequence[DenseField]
+    table: pa.Table,
+    fields: Sequence[Field],
+    dense_fields: Sequence[DenseField],
+    labels: Sequence[str],
 ) -> Rows:
     """Rows from a part's columns."""
     singles = _row_major(
@@ -57,7 +60,8 @@ def rows_of_table(
         for field in fields
         if field.kind == "multi_valued"
     )
-    return Rows(singles, bags, column_values(table[LABEL]), dense)
+    label_rows = np.stack([column_values(table[label]) for label in labels])
+    return Rows(singles, bags, label_rows, dense)
 
 
 def _row_major(table: pa.Table, names: Sequence[str], kind: type[np.generic]) -> np.ndarray:
@@ -85,7 +89,7 @@ def concatenate(pieces: Sequence[Rows]) -> Rows:
     return Rows(
         np.concatenate([piece.singles for piece in pieces]),
         bags,
-        np.concatenate([piece.labels for piece in pieces]),
+        np.concatenate([piece.labels for piece in pieces], axis=1),
         np.concatenate([piece.dense for piece in pieces]),
     )
 
@@ -98,7 +102,7 @@ def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
         weights: (rows,) float32.
         fields: the manifest's.
     """
-    count = len(rows.labels)
+    count = rows.labels.shape[1]
     singles = rows.singles.T
     lengths = np.ones((len(fields), count), dtype=np.int32)
     if not rows.bags:
@@ -125,6 +129,4 @@ def to_batch(rows: Rows, weights: np.ndarray, fields: Sequence[Field]) -> Batch:
         length_per_key=length_per_key,
     ).sync()
     dense = torch.from_numpy(rows.dense) if rows.dense.shape[1] else None
-    return Batch(
-        features, torch.from_numpy(rows.labels).unsqueeze(0), torch.from_numpy(weights), dense
-    )
+    return Batch(features, torch.from_numpy(rows.labels), torch.from_numpy(weights), dense)

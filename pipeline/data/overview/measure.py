@@ -39,7 +39,7 @@ def measure_dataset(
     samples: Mapping[str, Sample],
     prepare: PrepareSpec,
 ) -> Overview:
-    """The overview of a dataset, without warnings.
+    """The overview of a dataset and its first label, without warnings.
 
     Args:
         learnt: the fields in the model's order.
@@ -69,7 +69,10 @@ def measure_dataset(
         scored_on=looked.scored_on,
         rows_read=manifest.rows_read,
         rows_skipped=manifest.rows_skipped,
-        splits={name: _split_facts(manifest.splits[name], samples.get(name)) for name in SPLITS},
+        splits={
+            name: _split_facts(manifest.splits[name], manifest.labels[0], samples.get(name))
+            for name in SPLITS
+        },
         fields=tuple(fields),
         dense=tuple(dense),
     )
@@ -105,15 +108,17 @@ class _Looked:
 def _scored_split(manifest: Manifest) -> str:
     """Valid, or test where valid has not both labels."""
     others = [(name, manifest.splits[name]) for name in SPLITS[1:]]
-    both = [name for name, split in others if 0 < split.positives < split.rows]
+    label = manifest.labels[0]
+    both = [name for name, split in others if 0 < split.positives[label] < split.rows]
     return both[0] if both else SPLITS[1]
 
 
-def _split_facts(split: Split, sample: Sample | None) -> SplitFacts:
+def _split_facts(split: Split, label: str, sample: Sample | None) -> SplitFacts:
+    positives = split.positives[label]
     return SplitFacts(
         rows=split.rows,
-        positives=split.positives,
-        label_rate=share(split.positives, split.rows) if split.rows else None,
+        positives=positives,
+        label_rate=share(positives, split.rows) if split.rows else None,
         sampled_rows=sample.rows if sample else 0,
     )
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data.manifest import LABEL
 from pipeline.data.ragged import Ragged, concatenate_ragged
 
 # At the most. Label rates are learnt on train's: with 16,384 of them MovieLens's film alone has an
@@ -77,12 +76,14 @@ def sampled_positions(split: str, split_rows: int, start: int, stop: int) -> np.
     return np.arange(first, last) * split_rows // count - start
 
 
-def take_sample(part: pa.Table, positions: np.ndarray) -> Sample:
-    """Rows of a part, as arrays of their own."""
+def take_sample(part: pa.Table, positions: np.ndarray, labels: Sequence[str]) -> Sample:
+    """Rows of a part, as arrays of their own, with the first of its labels."""
     columns = {
-        name: _taken(_whole(part[name]), positions) for name in part.column_names if name != LABEL
+        name: _taken(_whole(part[name]), positions)
+        for name in part.column_names
+        if name not in labels
     }
-    return Sample(columns, part[LABEL].to_numpy()[positions] > 0)
+    return Sample(columns, part[labels[0]].to_numpy()[positions] > 0)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.console import InputError, progress
 from pipeline.data.fields.frozen import open_frozen
-from pipeline.data.fields.schemas import resolve_fields
+from pipeline.data.fields.schemas import resolve_fields, resolve_labels
 from pipeline.data.fields.standardization import Standardization
 from pipeline.data.fields.token_ids import Vocabulary
 from pipeline.data.fields.vocabulary import LearntField, learn_encoding, learnt_field
@@ -87,6 +87,7 @@ def build(
         splits, samples = _encode(spec.prepare.part_rows, read.chunks, learnt, place, engine)
         manifest = Manifest(
             fields=tuple(_manifest_field(one, ids) for one, ids in listed),
+            labels=resolve_labels(spec.data),
             splits=splits,
             vocabularies=tuple(_vocabulary_record(one.field, ids, place) for one, ids in listed),
             sources=read.sources,
@@ -153,7 +154,10 @@ def _encode(
     splits = {
         name: Split(
             rows=sum(part.rows for part in parts[name]),
-            positives=sum(chunk.split_positives[index] for chunk in chunks),
+            positives={
+                label: sum(chunk.split_positives[label][index] for chunk in chunks)
+                for label in chunks[0].labels
+            },
             parts=tuple(parts[name]),
         )
         for index, name in enumerate(SPLITS)

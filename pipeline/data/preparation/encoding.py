@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.data.fields.vocabulary import Encoding
-from pipeline.data.manifest import LABEL, SPLITS, Part
+from pipeline.data.manifest import SPLITS, Part
 from pipeline.data.overview.sample import Sample, sampled_positions, take_sample
 from pipeline.data.parts import part_schema, write_part
 from pipeline.data.preparation.spill import SpilledChunk, read_spilled
@@ -131,7 +131,7 @@ def encode_part(job: PartJob) -> EncodedPart:
         write_whole(record, json.dumps(asdict(done)).encode())
     else:
         table = pq.ParquetFile(job.place.dataset / done.file).read()
-    return EncodedPart(done, take_sample(table, job.sampled))
+    return EncodedPart(done, take_sample(table, job.sampled, job.pieces[0].chunk.labels))
 
 
 def _read_record(record: Path, dataset: Path) -> Part | None:
@@ -146,7 +146,8 @@ def _read_record(record: Path, dataset: Path) -> Part | None:
 def _encoded(pieces: Sequence[Piece], encodings: Sequence[Encoding]) -> pa.Table:
     """The ids of each field, then the labels. One chunk at a time is in memory."""
     fields = pieces[0].chunk.fields
-    schema = part_schema([(field.name, field.kind) for field in fields])
+    labels = pieces[0].chunk.labels
+    schema = part_schema([(field.name, field.kind) for field in fields], labels)
     rows = sum(piece.stop - piece.start for piece in pieces)
     columns = [_Column(kind, rows) for kind in schema.types]
     for piece in pieces:
@@ -154,8 +155,8 @@ def _encoded(pieces: Sequence[Piece], encodings: Sequence[Encoding]) -> pa.Table
         for index, (field, encoding) in enumerate(zip(piece.chunk.fields, encodings, strict=True)):
             codes, values = _used(batch.column(index))
             columns[index].append(encoding.encode(field, values), codes)
-        labels = batch.column(LABEL).to_numpy()
-        columns[-1].append(np.array([0.0, 1.0], np.float32), labels)
+        for column, label in zip(columns[len(fields) :], labels, strict=True):
+            column.append(np.array([0.0, 1.0], np.float32), batch.column(label).to_numpy())
     return pa.Table.from_arrays([column.array() for column in columns], schema=schema)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.data.fields.schemas import label_column, resolve_fields
+from pipeline.data.fields.schemas import resolve_fields, resolve_labels
 from pipeline.data.manifest import SCHEMA_VERSION, read_manifest
 from pipeline.data.sources.files import SourceFile
 from pipeline.data.sources.opening import SplitSource
@@ -32,7 +32,7 @@ def spec_digest(spec: Spec) -> str:
     values = {
         "version": [SCHEMA_VERSION, PREPARATION_VERSION],
         "format": data.format,
-        "label": label_column(data),
+        "labels": resolve_labels(data),
         "fields": list(map(_field_identity, resolve_fields(data))),
         "generator": data.generator.model_dump(mode="json") if data.generator else None,
         "prepare": prepare.model_dump(mode="json", include=shapes_rows | shapes_split),

@@ -1,9 +1,9 @@
 """The first pass: chunks go to disk as codes, their values are counted.
 
-A spilled chunk is an Arrow file: a dictionary column a field (see ``with_tokens``), then the label;
-its rows stand split by split, in each split in the source's order. What else is known of it stands
-in the schema's metadata, and the last four bytes are a CRC-32 of those before, which tells a file
-that a power cut truncated. (After a kill a file is whole or absent: it is renamed when it is
+A spilled chunk is an Arrow file: a dictionary column a field (see ``with_tokens``), then the
+labels; its rows stand split by split, in each split in the source's order. What else is known of it
+stands in the schema's metadata, and the last four bytes are a CRC-32 of those before, which tells a
+file that a power cut truncated. (After a kill a file is whole or absent: it is renamed when it is
 whole.)
 """
 
@@ -21,7 +21,7 @@ import pyarrow as pa
 from pipeline.data.fields.counts import Counts, RunningCounts
 from pipeline.data.fields.tokens import with_tokens
 from pipeline.data.fields.vocabulary import count_values
-from pipeline.data.manifest import LABEL, SPLITS
+from pipeline.data.manifest import SPLITS
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.opening import SplitSource
@@ -61,7 +61,7 @@ class SpilledChunk:
         rows_read: from the source, skipped ones included.
         skipped: rows left out, by reason.
         split_rows: rows in each of ``SPLITS``.
-        split_positives: those of them with label 1.
+        split_positives: by label, those of them with 1.
     """
 
     path: Path
@@ -69,12 +69,17 @@ class SpilledChunk:
     rows_read: int
     skipped: dict[str, int]
     split_rows: tuple[int, ...]
-    split_positives: tuple[int, ...]
+    split_positives: dict[str, tuple[int, ...]]
 
     @property
     def rows(self) -> int:
         """Rows on disk."""
         return sum(self.split_rows)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels' names, the main one first."""
+        return tuple(self.split_positives)
 
 
 def spill_block(job: SpillJob) -> tuple[SpilledChunk, list[Counts]] | None:
@@ -99,7 +104,9 @@ def spill_block(job: SpillJob) -> tuple[SpilledChunk, list[Counts]] | None:
         rows_read=facts["rows_read"],
         skipped=facts["skipped"],
         split_rows=tuple(facts["split_rows"]),
-        split_positives=tuple(facts["split_positives"]),
+        split_positives={
+            label: tuple(counts) for label, counts in facts["split_positives"].items()
+        },
     )
     counts = []
     for index, field in enumerate(fields):
@@ -121,17 +128,20 @@ def _batch(job: SpillJob) -> pa.RecordBatch:
     chunk = source.parse(job.block)
     splits = _splits(chunk, split, job.prepare)
     order = None if split is not None else np.argsort(splits, kind="stable")
-    labels = chunk.labels if order is None else chunk.labels[order]
+    labels = [pa.array(of if order is None else of[order]) for of in chunk.labels.values()]
     facts = {
         "rows_read": chunk.rows_read,
         "skipped": chunk.skipped,
         "split_rows": np.bincount(splits, minlength=len(SPLITS)).tolist(),
-        "split_positives": np.bincount(splits[chunk.labels == 1], minlength=len(SPLITS)).tolist(),
+        "split_positives": {
+            label: np.bincount(splits[of == 1], minlength=len(SPLITS)).tolist()
+            for label, of in chunk.labels.items()
+        },
     }
     columns = [
         _narrowed(with_tokens(field, chunk.columns[field.name]), order) for field in source.fields
     ]
-    batch = pa.RecordBatch.from_arrays([*columns, pa.array(labels)], names=[*chunk.columns, LABEL])
+    batch = pa.RecordBatch.from_arrays([*columns, *labels], names=[*chunk.columns, *chunk.labels])
     return batch.replace_schema_metadata({_FACTS: json.dumps(facts)})
 
 

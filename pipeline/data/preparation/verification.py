@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.console import InputError
-from pipeline.data.manifest import LABEL, MANIFEST_FILE, Manifest, Part, read_manifest
+from pipeline.data.manifest import MANIFEST_FILE, DenseField, Field, Manifest, Part, read_manifest
 from pipeline.data.parts import read_part
 from pipeline.data.preparation.identity import spec_digest
 from pipeline.data.sources.opening import source_files
@@ -73,21 +73,30 @@ def _file_faults(path: Path, digest: str) -> Iterator[str]:
 
 def _split_faults(directory: Path, manifest: Manifest, name: str) -> Iterator[str]:
     split = manifest.splits[name]
-    rows, positives, broken = 0, 0, False
+    rows, positives, broken = 0, dict.fromkeys(manifest.labels, 0), False
+    fields: list[Field | DenseField] = [*manifest.fields, *manifest.dense]
     for part in split.parts:
         try:
-            table = read_part(directory, part, [*manifest.fields, *manifest.dense], check=True)
+            table = read_part(directory, part, fields, manifest.labels, check=True)
         except (InputError, pa.ArrowException, OSError) as error:
             yield str(error)
             broken = True
             continue
         rows += table.num_rows
-        positives += int(pc.sum(table[LABEL]).as_py() or 0)
+        for label in manifest.labels:
+            positives[label] += int(pc.sum(table[label]).as_py() or 0)
     if not broken and (rows, positives) != (split.rows, split.positives):
         yield (
-            f"{directory / name}: {rows:,} rows with {positives:,} positive, the manifest says "
-            f"{split.rows:,} with {split.positives:,}"
+            f"{directory / name}: {rows:,} rows with {_counts(positives)} positive, the manifest "
+            f"says {split.rows:,} with {_counts(split.positives)}"
         )
+
+
+def _counts(positives: dict[str, int]) -> str:
+    """The counts, with the labels' names where there are several."""
+    if len(positives) == 1:
+        return f"{next(iter(positives.values())):,}"
+    return ", ".join(f"{count:,} {label}" for label, count in positives.items())
 
 
 def _source_faults(spec: Spec, manifest: Manifest) -> Iterator[str]:

@@ -15,7 +15,7 @@ class Chunk:
 
     Attributes:
         columns: field name -> (rows,) dictionary of ``VALUES``.
-        labels: (rows,) uint8, 0 or 1.
+        labels: by label, (rows,) uint8, 0 or 1.
         row_numbers: (rows,) int64, counted over all rows read of the file from its first number.
         splits: (rows,) int8, the index in ``SPLITS``; None where no column of the log settles it.
         rows_read: rows of the block, skipped ones included.
@@ -23,7 +23,7 @@ class Chunk:
     """
 
     columns: dict[str, pa.DictionaryArray]
-    labels: np.ndarray
+    labels: dict[str, np.ndarray]
     row_numbers: np.ndarray
     splits: np.ndarray | None
     rows_read: int

@@ -33,6 +33,7 @@ def find_columns(path: SourceFile, columns: Sequence[str], wanted: Sequence[str]
 
 def checked_chunk(
     fields: Sequence[FieldSpec],
+    labels: Sequence[str],
     columns: Sequence[pa.DictionaryArray],
     positions: np.ndarray,
     block_rows: int,
@@ -44,7 +45,8 @@ def checked_chunk(
 
     Args:
         fields: the fields.
-        columns: of the fields in their order, then the label's, then that of the rule.
+        labels: the labels.
+        columns: of the fields in their order, then of the labels, then that of the rule.
         positions: (rows,) where each row stands in the block.
         block_rows: rows of the block, those that could not be parsed included.
         first_row: the number of the block's first row in the source.
@@ -54,9 +56,11 @@ def checked_chunk(
     Raises:
         InputError: for the first bad row, unless bad rows are skipped.
     """
-    *values, label = columns[: len(fields) + 1]
-    numeric_labels = numbers(label.dictionary).to_numpy(zero_copy_only=False)
-    _check(label, np.isin(numeric_labels, (0.0, 1.0)), positions, faults, BAD_LABEL, _label_found)
+    values = columns[: len(fields)]
+    of_labels = dict(zip(labels, columns[len(fields) : len(fields) + len(labels)], strict=True))
+    for name, column in of_labels.items():
+        valid = np.isin(_numeric(column), (0.0, 1.0))
+        _check(column, valid, positions, faults, BAD_LABEL, _label_found(name, labels))
     for field, column in zip(fields, values, strict=True):
         if found := check_values(field, column.dictionary):
             _check(column, found.valid, positions, faults, found.reason, found.describe)
@@ -66,11 +70,15 @@ def checked_chunk(
     if not chosen.all():
         mask = pa.array(chosen)
         values = [column.filter(mask) for column in values]
-        label, positions = label.filter(mask), positions[chosen]
+        of_labels = {name: column.filter(mask) for name, column in of_labels.items()}
+        positions = positions[chosen]
         splits = None if splits is None else splits[chosen]
     return Chunk(
         columns={field.name: column for field, column in zip(fields, values, strict=True)},
-        labels=numeric_labels[label.indices.to_numpy()].astype(np.uint8),
+        labels={
+            name: _numeric(column)[column.indices.to_numpy()].astype(np.uint8)
+            for name, column in of_labels.items()
+        },
         row_numbers=first_row + positions,
         splits=splits,
         rows_read=block_rows,
@@ -106,5 +114,11 @@ def _check(
     faults.add(positions[bad], reason, found)
 
 
-def _label_found(value: str) -> str:
-    return f"the label is {value!r}, 0 or 1 expected"
+def _numeric(column: pa.DictionaryArray) -> np.ndarray:
+    """(distinct values,) as numbers, nan where they are none."""
+    return numbers(column.dictionary).to_numpy(zero_copy_only=False)
+
+
+def _label_found(name: str, labels: Sequence[str]) -> Callable[[str], str]:
+    what = "the label" if len(labels) == 1 else f"the label {name!r}"
+    return lambda value: f"{what} is {value!r}, 0 or 1 expected"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pipeline.console import InputError
-from pipeline.data.fields.schemas import label_column, resolve_fields
+from pipeline.data.fields.schemas import resolve_fields, resolve_labels
 from pipeline.data.manifest import SPLITS
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.files import SourceFile, find_files, is_remote
@@ -146,8 +146,8 @@ def _opened(files: list[SplitFile], reading: _Reading) -> list[SplitSource]:
 
 def _source(file: SourceFile, first_number: int, reading: _Reading) -> Source:
     data, fields, rule = reading.data, reading.fields, reading.rule
-    label, policy = label_column(data), data.bad_rows
+    labels, policy = resolve_labels(data), data.bad_rows
     if data.format == "parquet":
-        return ParquetSource(file, fields, label, policy, reading.batch_rows, first_number, rule)
+        return ParquetSource(file, fields, labels, policy, reading.batch_rows, first_number, rule)
     layout = CRITEO if data.format == "criteo" else CSV
-    return TextSource(file, layout, fields, label, policy, reading.block_bytes, first_number, rule)
+    return TextSource(file, layout, fields, labels, policy, reading.block_bytes, first_number, rule)

@@ -47,7 +47,7 @@ class ParquetSource:
         self,
         path: SourceFile,
         fields: Sequence[FieldSpec],
-        label: str,
+        labels: Sequence[str],
         policy: Policy,
         batch_rows: int,
         first_number: int,
@@ -58,7 +58,7 @@ class ParquetSource:
         Args:
             path: the file.
             fields: the fields to read.
-            label: the label's column.
+            labels: the labels' columns.
             policy: what to do with bad rows.
             batch_rows: rows of a batch.
             first_number: the number of the file's first row.
@@ -70,8 +70,8 @@ class ParquetSource:
         self.path, self.size = path, path.size()
         self.bytes_done = 0
         self._first_number, self._rule = first_number, rule
-        self._policy, self._batch_rows = policy, batch_rows
-        extra = [label, rule.column] if rule else [label]
+        self._labels, self._policy, self._batch_rows = tuple(labels), policy, batch_rows
+        extra = [*labels, rule.column] if rule else labels
         self._columns = [*(field.source_column for field in fields), *extra]
         with self._opened() as file:
             schema = file.schema_arrow
@@ -105,7 +105,10 @@ class ParquetSource:
         faults = Faults(self.path, "row", block.first_row + 1, self._policy)
         columns = [self._coded(block.batch, name) for name in self._columns]
         first = self._first_number + block.first_row
-        return checked_chunk(self.fields, columns, np.arange(rows), rows, first, faults, self._rule)
+        positions = np.arange(rows)
+        return checked_chunk(
+            self.fields, self._labels, columns, positions, rows, first, faults, self._rule
+        )
 
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:

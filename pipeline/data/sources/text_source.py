@@ -42,7 +42,7 @@ class TextSource:
         path: SourceFile,
         layout: TextFormat,
         fields: Sequence[FieldSpec],
-        label: str,
+        labels: Sequence[str],
         policy: Policy,
         block_bytes: int,
         first_number: int,
@@ -54,7 +54,7 @@ class TextSource:
             path: the file.
             layout: how it is written.
             fields: the fields to read.
-            label: the label's column.
+            labels: the labels' columns.
             policy: what to do with bad rows.
             block_bytes: about the size of a block.
             first_number: the number of the file's first row.
@@ -63,13 +63,13 @@ class TextSource:
         Raises:
             InputError: when the file cannot be read, is empty or lacks a column.
         """
-        self.path, self.fields = path, tuple(fields)
+        self.path, self.fields, self._labels = path, tuple(fields), tuple(labels)
         self.bytes_done, self.digest = 0, ""
         self._first_number, self._rule = first_number, rule
         self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
         self.size = path.size()
         columns = layout.columns or self._header()
-        extra = [label, rule.column] if rule else [label]
+        extra = [*labels, rule.column] if rule else labels
         wanted = [*(field.source_column for field in fields), *extra]
         self._column_count = len(columns)
         self._needed = find_columns(path, columns, wanted)
@@ -106,7 +106,7 @@ class TextSource:
         columns = [parsed.columns[index] for index in self._needed]
         first = self._first_number + block.first_line - (1 if self._layout.columns else 2)
         return checked_chunk(
-            self.fields, columns, positions, block.lines, first, faults, self._rule
+            self.fields, self._labels, columns, positions, block.lines, first, faults, self._rule
         )
 
     def _parsed(self, data: bytearray, lines: int) -> Parsed:

@@ -27,7 +27,8 @@ def loader(
     seed: int | None = SEED,
 ) -> Loader:
     manifest = read_manifest(directory)
-    return Loader(directory, manifest, split, batch_size, rank, world_size, window_rows, seed)
+    sizes = (batch_size, rank, world_size, window_rows)
+    return Loader(directory, manifest, split, *sizes, seed, manifest.labels)
 
 
 def row_texts(batch: Batch, real_only: bool = True) -> list[str]:
@@ -48,7 +49,7 @@ def file_rows(directory: Path, split: str = "train") -> list[str]:
     manifest = read_manifest(directory)
     texts = []
     for part in manifest.splits[split].parts:
-        table = read_part(directory, part, manifest.fields, check=True)
+        table = read_part(directory, part, manifest.fields, manifest.labels, check=True)
         for row in table.to_pylist():
             label = row.pop("label")
             ids = [value if isinstance(value, list) else [value] for value in row.values()]
@@ -138,9 +139,9 @@ def test_a_resumed_epoch_reads_only_the_parts_it_needs(
 ) -> None:
     read: list[str] = []
 
-    def recording(directory, part, fields, check):
+    def recording(directory, part, fields, labels, check):
         read.append(part.file)
-        return read_part(directory, part, fields, check)
+        return read_part(directory, part, fields, labels, check)
 
     monkeypatch.setattr("pipeline.data.loading.loader.read_part", recording)
     reader = loader(tiny_dataset, window_rows=300)
@@ -187,27 +188,26 @@ def test_a_changed_part_is_refused_by_name(tiny_dataset: Path, tmp_path: Path) -
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
     part.write_bytes(content)
-    reader = Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED)
+    reader = Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED, ["label"])
     with pytest.raises(InputError, match=r"part-00002.parquet: its digest is not the manifest's"):
         next(reader.epoch(0))
     part.unlink()
     with pytest.raises(InputError, match=r"part-00002.parquet: missing"):
-        next(Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED).epoch(0))
+        next(Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED, ["label"]).epoch(0))
 
 
 def test_an_id_outside_its_fields_table_is_refused_by_name(tiny_dataset: Path) -> None:
     manifest = read_manifest(tiny_dataset)
     fields = [replace(f, cardinality=3) if f.name == "small" else f for f in manifest.fields]
-    reader = Loader(
-        tiny_dataset, replace(manifest, fields=tuple(fields)), "train", 128, 0, 1, 10_000, SEED
-    )
+    changed = replace(manifest, fields=tuple(fields))
+    reader = Loader(tiny_dataset, changed, "train", 128, 0, 1, 10_000, SEED, ["label"])
     with pytest.raises(InputError, match=r"part-00000.parquet: field 'small' has the id 16, its"):
         next(reader.epoch(0))
 
 
 def test_an_empty_split_has_no_batches(tiny_dataset: Path) -> None:
     manifest = read_manifest(tiny_dataset)
-    splits = {**manifest.splits, "test": Split(0, 0, ())}
-    reader = Loader(tiny_dataset, replace(manifest, splits=splits), "test", 8, 0, 1, 10, None)
+    empty = replace(manifest, splits={**manifest.splits, "test": Split(0, {"label": 0}, ())})
+    reader = Loader(tiny_dataset, empty, "test", 8, 0, 1, 10, None, ["label"])
     assert reader.batches_per_epoch == 0
     assert list(reader.epoch(0)) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.console import InputError
-from pipeline.data.manifest import read_manifest
+from pipeline.data.manifest import SCHEMA_VERSION, read_manifest
 from pipeline.data.overview.files import read_overview
 from pipeline.data.preparation.build import build, prepare
 from pipeline.data.preparation.unchanged import unchanged
@@ -167,5 +167,5 @@ def test_a_dataset_of_an_older_version_is_refused(spec: Spec) -> None:
     with pytest.raises(InputError) as caught:
         read_manifest(spec.dataset_directory)
     assert str(caught.value) == (
-        f"{path}: schema version 3, this program reads 4; prepare the dataset again"
+        f"{path}: schema version 3, this program reads {SCHEMA_VERSION}; prepare the dataset again"
     )

@@ -64,9 +64,9 @@ def test_samples_of_parts_join_to_the_rows_of_the_split() -> None:
             }
         ),
     ]
-    joined = concatenate_samples(
-        [take_sample(parts[0], np.array([1, 2])), take_sample(parts[1], np.array([0]))]
-    )
+    positions = [np.array([1, 2]), np.array([0])]
+    samples = [take_sample(*pair, ["label"]) for pair in zip(parts, positions, strict=True)]
+    joined = concatenate_samples(samples)
     assert joined.rows == 3
     assert joined.columns["id"].tolist() == [2, 3, 4]
     several = joined.column("several")

@@ -50,7 +50,7 @@ def test_the_scale_is_that_of_the_train_split(make_spec, tmp_path: Path) -> None
 def test_the_loader_yields_them_in_the_manifests_order(make_spec, tmp_path: Path) -> None:
     spec = dense_spec(make_spec, tmp_path, LINES)
     manifest = build(spec, {})
-    loader = Loader(spec.dataset_directory, manifest, "train", 8, 0, 1, 10**6, None)
+    loader = Loader(spec.dataset_directory, manifest, "train", 8, 0, 1, 10**6, None, ["label"])
     (batch,) = loader.epoch(0)
     assert batch.features.keys() == ["color"]
     assert batch.dense is not None
@@ -60,7 +60,8 @@ def test_the_loader_yields_them_in_the_manifests_order(make_spec, tmp_path: Path
 
 def test_a_dataset_without_them_has_none(tiny_dataset: Path) -> None:
     manifest = read_manifest(tiny_dataset)
-    batch = next(Loader(tiny_dataset, manifest, "train", 8, 0, 1, 10**6, None).epoch(0))
+    loader = Loader(tiny_dataset, manifest, "train", 8, 0, 1, 10**6, None, ["label"])
+    batch = next(loader.epoch(0))
     assert batch.dense is None
 
 

@@ -64,7 +64,7 @@ def test_rows_stand_split_by_split(csv_spec, tmp_path: Path) -> None:
     assert result is not None
     chunk, _ = result
     assert chunk.rows == chunk.rows_read == 200
-    assert sum(chunk.split_positives) == 100
+    assert sum(chunk.split_positives["label"]) == 100
     assert all(30 < rows < 130 for rows in chunk.split_rows)
 
 

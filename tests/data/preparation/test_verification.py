@@ -90,7 +90,7 @@ def test_every_fault_has_a_line(spec: Spec) -> None:
 def test_a_manifest_whose_sums_are_wrong(spec: Spec) -> None:
     path = spec.dataset_directory / "manifest.json"
     values = json.loads(path.read_text())
-    values["splits"]["train"]["positives"] = 7
+    values["splits"]["train"]["positives"] = {"label": 7}
     path.write_text(json.dumps(values))
     assert find_faults(spec) == [
         f"{path.parent}/train: 100 rows with 50 positive, the manifest says 100 with 7"

@@ -91,7 +91,7 @@ def test_skipped_rows_are_counted_by_reason(
     assert manifest.rows_skipped == {reason: 3}
     assert manifest.rows_read == 7
     assert manifest.splits["train"].rows == 4
-    assert manifest.splits["train"].positives == 2
+    assert manifest.splits["train"].positives == {"label": 2}
 
 
 def test_a_row_with_several_faults_is_counted_once(csv_spec) -> None:
