@@ -14,9 +14,11 @@ from pipeline.page.elements import ABSENT, percent
 def model_line(metrics: Mapping[str, Any]) -> str:
     """The model, the seed and the date, in one line."""
     model, run = metrics["model"], metrics["run"]
-    sets = "single embedding of" if model["sets"] == 1 else f"{model['sets']} embedding sets of"
+    sets = "single embedding" if model["sets"] == 1 else f"{model['sets']} embedding sets"
+    # A mixture's line has each group's.
+    size = f" of {model['embedding_dim']} dimensions" if model["groups"] == 1 else ""
     parts = [
-        f"{model['interaction']}, {sets} {model['embedding_dim']} dimensions",
+        f"{model['interaction']}, {sets}{size}",
         f"{model['head']} head",
         f"{model['tables']} tables",
         f"seed {run['seed']}",

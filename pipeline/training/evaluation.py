@@ -116,6 +116,7 @@ def _model_facts(spec: Spec, labels: Sequence[str], parameters: ParameterCount) 
     mixture = " + ".join(map(_group_text, groups))
     return {
         "interaction": groups[0].interaction if len(groups) == 1 else mixture,
+        "groups": len(groups),
         "sets": sum(group.sets for group in own),
         "embedding_dim": max(group.embedding_dim for group in own),
         "head": spec.model.head,

@@ -54,6 +54,7 @@ _METRICS: dict[str, Any] = {
     "run": {"name": "clicks & <views>", "seed": 7},
     "model": {
         "interaction": "dcnv2",
+        "groups": 1,
         "sets": 2,
         "embedding_dim": 4,
         "head": "mean",

@@ -122,6 +122,34 @@ def test_a_single_embedding_has_no_columns_of_sets(
     assert "Singular values, each set alone" not in text
 
 
+def test_a_mixture_has_the_size_of_each_group(
+    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
+) -> None:
+    mixture = "dcnv2 2 x 16 + dnn 1 x 8"
+    metrics["model"] |= {"interaction": mixture, "groups": 2, "sets": 3, "embedding_dim": 16}
+
+    text = Page(render(metrics, [], collapse, calibration, SPEC)).text
+
+    assert f"{mixture}, 3 embedding sets · " in text
+
+
+def test_several_tasks_have_their_metrics_side_by_side(
+    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
+) -> None:
+    plain = Page(render(metrics, [], collapse, calibration, SPEC)).text
+    for split in ("test", "valid"):
+        tasks = {"click": dict(metrics[split]), "buy <now>": dict(metrics[split])}
+        metrics[split]["tasks"] = tasks
+    metrics["test"]["tasks"]["buy <now>"]["auc"] = 0.6543
+    metrics["valid"]["tasks"]["buy <now>"]["auc"] = 0.6789
+
+    text = Page(render(metrics, [], collapse, calibration, SPEC)).text
+
+    assert "By task" not in plain
+    for part in ("By task", "buy <now>", "0.6543", "0.6789", "the first task, click"):
+        assert part in text
+
+
 def test_real_data_has_no_oracle(
     metrics: dict[str, Any],
     curves: list[dict[str, Any]],

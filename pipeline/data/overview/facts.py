@@ -142,6 +142,7 @@ class Overview:
 
     Attributes:
         sources: the files' names.
+        label: the dataset's first, which positives, rates and ``auc`` are of.
         counted_on: rows that the fields' counts are of; ``all`` or ``train``.
         scored_on: the split that ``auc`` is of.
         rows_read: of the sources.
@@ -153,6 +154,7 @@ class Overview:
     """
 
     sources: tuple[str, ...]
+    label: str
     counted_on: Literal["all", "train"]
     scored_on: str
     rows_read: int

@@ -65,6 +65,7 @@ def measure_dataset(
             dense.append(_dense_facts(one.field.name, one.encoding, missing, looked))
     return Overview(
         sources=tuple(source["file"] for source in manifest.sources),
+        label=manifest.labels[0],
         counted_on=prepare.vocabulary,
         scored_on=looked.scored_on,
         rows_read=manifest.rows_read,

@@ -40,7 +40,7 @@ def render(overview: Overview) -> str:
         tiles=_tiles(overview),
         label_rates=figure(
             "Label rate by split",
-            "The share of rows with label 1. Dashed: train's.",
+            f"The share of rows with {escape(overview.label)} = 1. Dashed: train's.",
             label_rate_bars(overview.splits),
         ),
         split_table=split_table(overview.splits),

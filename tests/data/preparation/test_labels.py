@@ -186,3 +186,11 @@ class TestSpec:
         section = {"format": "criteo", "source": "x", "label": ["click", "buy"]}
         with pytest.raises(ValidationError, match="format 'criteo' has one label, its own"):
             DataSpec.model_validate(section)
+
+
+def test_the_overview_is_of_the_first_label(two_labels: MakeSpec, tmp_path: Path) -> None:
+    build(two_labels(label=["buy", "click"]), {})
+    overview = json.loads((tmp_path / "dataset" / "overview.json").read_text())
+    assert overview["label"] == "buy"
+    assert {n: s["positives"] for n, s in overview["splits"].items()} == positives("buy")
+    assert "rows with buy = 1" in (tmp_path / "dataset" / "overview.html").read_text()
