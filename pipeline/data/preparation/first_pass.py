@@ -60,11 +60,13 @@ def _read(
     tally = Tally(len(sources[0].source.fields))
 
     def jobs() -> Iterator[SpillJob]:
+        row = 0
         for index, source in enumerate(sources):
             for block in source.source.blocks():
                 path = _chunk_path(place, len(owners))
                 owners.append(index)
-                yield SpillJob(path, source, block, prepare)
+                yield SpillJob(path, source, block, row, prepare)
+                row += block.rows
 
     total, done = sum(source.source.size for source in sources), 0
     with progress("read", total, "bytes") as advance:
@@ -95,7 +97,7 @@ def _taken_up(
     values = json.loads(record.read_text())
     tally = Tally(len(sources[0].source.fields))
     jobs = [
-        SpillJob(_chunk_path(place, number), sources[owner], None, prepare)
+        SpillJob(_chunk_path(place, number), sources[owner], None, 0, prepare)
         for number, owner in enumerate(values["owners"])
     ]
     chunks: list[SpilledChunk] = []

@@ -42,12 +42,15 @@ class SpillJob:
         path: the chunk's file.
         source: what the block was cut from.
         block: None for a chunk that is there already.
+        first_row: the number of its first row, counted from 0 over the rows of all sources, bad
+            ones included.
         prepare: the spec's section.
     """
 
     path: Path
     source: SplitSource
     block: Any
+    first_row: int
     prepare: PrepareSpec
 
 
@@ -126,7 +129,7 @@ def _batch(job: SpillJob) -> pa.RecordBatch:
     """The block's rows split by split, with narrow codes."""
     source, split = job.source.source, job.source.split
     chunk = source.parse(job.block)
-    splits = _splits(chunk, split, job.prepare)
+    splits = _splits(chunk, job)
     order = None if split is not None else np.argsort(splits, kind="stable")
     labels = [pa.array(of if order is None else of[order]) for of in chunk.labels.values()]
     facts = {
@@ -210,15 +213,11 @@ class Tally:
         return running.total()
 
 
-def _splits(chunk: Chunk, split: str | None, prepare: PrepareSpec) -> np.ndarray:
+def _splits(chunk: Chunk, job: SpillJob) -> np.ndarray:
     """(rows,) int8, the index in ``SPLITS``."""
-    numbers = chunk.row_numbers
     if chunk.splits is not None:
         return chunk.splits
-    if split is not None:
-        return np.full(len(numbers), SPLITS.index(split), dtype=np.int8)
-    if not len(numbers):
-        return np.empty(0, dtype=np.int8)
-    first = int(numbers[0])
-    splits = split_of_rows(first, int(numbers[-1]) - first + 1, prepare.ratios, prepare.seed)
-    return splits[numbers - first]
+    if job.source.split is not None:
+        return np.full(len(chunk.positions), SPLITS.index(job.source.split), dtype=np.int8)
+    ratios, seed = job.prepare.ratios, job.prepare.seed
+    return split_of_rows(job.first_row, chunk.rows_read, ratios, seed)[chunk.positions]

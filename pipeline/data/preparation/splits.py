@@ -1,8 +1,8 @@
 """The random split: each row's split is a hash of its number, whoever asks and in what pieces.
 
-A row's number counts all rows of the source from 0, those that are skipped as bad ones included.
-So a fault somewhere does not move other rows to other splits, and a reader knows the number of a
-block's first row as soon as it has counted the lines before it.
+A row's number counts the rows of all files from 0, in the files' order, skipped ones included. So
+neither a fault somewhere nor a log's division into files moves other rows to other splits, and a
+reader knows the number of a block's first row as soon as it has counted those before it.
 """
 
 import numpy as np

@@ -36,6 +36,11 @@ class Block:
     first_line: int
     lines: int
 
+    @property
+    def rows(self) -> int:
+        """One a line: the header is no part of a block that is parsed."""
+        return self.lines
+
 
 class HashedFile:
     """A file that knows how many bytes were read of it and their SHA-256."""

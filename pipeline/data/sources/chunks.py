@@ -16,7 +16,7 @@ class Chunk:
     Attributes:
         columns: field name -> (rows,) dictionary of ``VALUES``.
         labels: by label, (rows,) uint8, 0 or 1.
-        row_numbers: (rows,) int64, counted over all rows read of the file from its first number.
+        positions: (rows,) int64, where each row stands in the block.
         splits: (rows,) int8, the index in ``SPLITS``; None where no column of the log settles it.
         rows_read: rows of the block, skipped ones included.
         skipped: rows left out, by reason.
@@ -24,7 +24,7 @@ class Chunk:
 
     columns: dict[str, pa.DictionaryArray]
     labels: dict[str, np.ndarray]
-    row_numbers: np.ndarray
+    positions: np.ndarray
     splits: np.ndarray | None
     rows_read: int
     skipped: dict[str, int]

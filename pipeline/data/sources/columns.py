@@ -37,7 +37,6 @@ def checked_chunk(
     columns: Sequence[pa.DictionaryArray],
     positions: np.ndarray,
     block_rows: int,
-    first_row: int,
     faults: Faults,
     rule: SplitRule | None,
 ) -> Chunk:
@@ -49,7 +48,6 @@ def checked_chunk(
         columns: of the fields in their order, then of the labels, then that of the rule.
         positions: (rows,) where each row stands in the block.
         block_rows: rows of the block, those that could not be parsed included.
-        first_row: the number of the block's first row in the source.
         faults: what was found so far.
         rule: settles the rows' splits, if a column does.
 
@@ -79,7 +77,7 @@ def checked_chunk(
             name: _numeric(column)[column.indices.to_numpy()].astype(np.uint8)
             for name, column in of_labels.items()
         },
-        row_numbers=first_row + positions,
+        positions=positions,
         splits=splits,
         rows_read=block_rows,
         skipped=skipped,

@@ -21,9 +21,6 @@ from pipeline.spec_data import DataSpec, FieldSpec
 # 16 MiB is about 70,000 rows of Criteo: few chunks to merge, and few megabytes in flight a thread.
 BLOCK_BYTES = 1 << 24
 BATCH_ROWS = 1 << 16
-# Row numbers of the next file begin here, however many rows the files before it have. So a file can
-# be read before the rows of the others are counted.
-ROWS_OF_A_FILE = 1 << 40
 
 
 class Source(Protocol):
@@ -47,7 +44,7 @@ class Source(Protocol):
         """See above."""
 
     def blocks(self) -> Iterator[Any]:
-        """Cuts the file into blocks of rows, in order, in one thread."""
+        """Cuts the file into blocks of rows, in order, in one thread; each knows its ``rows``."""
 
     def parse(self, block: Any) -> Chunk:
         """Parses and checks a block, in any thread."""
@@ -138,16 +135,13 @@ def _split_rule(
 
 
 def _opened(files: list[SplitFile], reading: _Reading) -> list[SplitSource]:
-    return [
-        SplitSource(_source(given.file, number * ROWS_OF_A_FILE, reading), given.split)
-        for number, given in enumerate(files)
-    ]
+    return [SplitSource(_source(given.file, reading), given.split) for given in files]
 
 
-def _source(file: SourceFile, first_number: int, reading: _Reading) -> Source:
+def _source(file: SourceFile, reading: _Reading) -> Source:
     data, fields, rule = reading.data, reading.fields, reading.rule
     labels, policy = resolve_labels(data), data.bad_rows
     if data.format == "parquet":
-        return ParquetSource(file, fields, labels, policy, reading.batch_rows, first_number, rule)
+        return ParquetSource(file, fields, labels, policy, reading.batch_rows, rule)
     layout = CRITEO if data.format == "criteo" else CSV
-    return TextSource(file, layout, fields, labels, policy, reading.block_bytes, first_number, rule)
+    return TextSource(file, layout, fields, labels, policy, reading.block_bytes, rule)

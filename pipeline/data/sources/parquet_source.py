@@ -31,6 +31,11 @@ class RowBatch:
     first_row: int
     batch: pa.RecordBatch
 
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return self.batch.num_rows
+
 
 class ParquetSource:
     """A Parquet file. Batches are read in one thread and coded in any.
@@ -50,7 +55,6 @@ class ParquetSource:
         labels: Sequence[str],
         policy: Policy,
         batch_rows: int,
-        first_number: int,
         rule: SplitRule | None,
     ) -> None:
         """Opens the file and finds its columns.
@@ -61,7 +65,6 @@ class ParquetSource:
             labels: the labels' columns.
             policy: what to do with bad rows.
             batch_rows: rows of a batch.
-            first_number: the number of the file's first row.
             rule: settles the rows' splits, if a column does.
 
         Raises:
@@ -69,7 +72,7 @@ class ParquetSource:
         """
         self.path, self.size = path, path.size()
         self.bytes_done = 0
-        self._first_number, self._rule = first_number, rule
+        self._rule = rule
         self._labels, self._policy, self._batch_rows = tuple(labels), policy, batch_rows
         extra = [*labels, rule.column] if rule else labels
         self._columns = [*(field.source_column for field in fields), *extra]
@@ -104,10 +107,9 @@ class ParquetSource:
         rows = block.batch.num_rows
         faults = Faults(self.path, "row", block.first_row + 1, self._policy)
         columns = [self._coded(block.batch, name) for name in self._columns]
-        first = self._first_number + block.first_row
         positions = np.arange(rows)
         return checked_chunk(
-            self.fields, self._labels, columns, positions, rows, first, faults, self._rule
+            self.fields, self._labels, columns, positions, rows, faults, self._rule
         )
 
     @contextmanager

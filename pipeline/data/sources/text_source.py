@@ -45,7 +45,6 @@ class TextSource:
         labels: Sequence[str],
         policy: Policy,
         block_bytes: int,
-        first_number: int,
         rule: SplitRule | None,
     ) -> None:
         """Opens the file and finds its columns.
@@ -57,7 +56,6 @@ class TextSource:
             labels: the labels' columns.
             policy: what to do with bad rows.
             block_bytes: about the size of a block.
-            first_number: the number of the file's first row.
             rule: settles the rows' splits, if a column does.
 
         Raises:
@@ -65,7 +63,7 @@ class TextSource:
         """
         self.path, self.fields, self._labels = path, tuple(fields), tuple(labels)
         self.bytes_done, self.digest = 0, ""
-        self._first_number, self._rule = first_number, rule
+        self._rule = rule
         self._layout, self._policy, self._block_bytes = layout, policy, block_bytes
         self.size = path.size()
         columns = layout.columns or self._header()
@@ -104,9 +102,8 @@ class TextSource:
         faults.add(wrong_rows, WRONG_COLUMNS, lambda row: wrong[row])
         positions = np.delete(np.arange(block.lines), wrong_rows)
         columns = [parsed.columns[index] for index in self._needed]
-        first = self._first_number + block.first_line - (1 if self._layout.columns else 2)
         return checked_chunk(
-            self.fields, self._labels, columns, positions, block.lines, first, faults, self._rule
+            self.fields, self._labels, columns, positions, block.lines, faults, self._rule
         )
 
     def _parsed(self, data: bytearray, lines: int) -> Parsed:

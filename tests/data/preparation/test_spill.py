@@ -16,11 +16,11 @@ def job(csv_spec, tmp_path: Path) -> SpillJob:
     spec = csv_spec(CONTENT)
     (source,) = open_sources(spec.data)
     (block,) = source.source.blocks()
-    return SpillJob(tmp_path / "chunk.arrow", source, block, spec.prepare)
+    return SpillJob(tmp_path / "chunk.arrow", source, block, 0, spec.prepare)
 
 
 def without_block(job: SpillJob) -> SpillJob:
-    return SpillJob(job.path, job.source, None, job.prepare)
+    return SpillJob(job.path, job.source, None, 0, job.prepare)
 
 
 def test_a_chunk_that_is_there_is_counted_as_it_is(job: SpillJob) -> None:
@@ -60,7 +60,7 @@ def test_rows_stand_split_by_split(csv_spec, tmp_path: Path) -> None:
     prepare = spec.prepare.model_copy(update={"ratios": (0.5, 0.25, 0.25)})
     (source,) = open_sources(spec.data)
     (block,) = source.source.blocks()
-    result = spill_block(SpillJob(tmp_path / "chunk.arrow", source, block, prepare))
+    result = spill_block(SpillJob(tmp_path / "chunk.arrow", source, block, 0, prepare))
     assert result is not None
     chunk, _ = result
     assert chunk.rows == chunk.rows_read == 200

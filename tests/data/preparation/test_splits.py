@@ -1,8 +1,12 @@
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.data.preparation.build import build
 from pipeline.data.preparation.splits import split_of_rows
 
 MASK = 2**64 - 1
@@ -47,3 +51,28 @@ def test_shares_are_the_ratios() -> None:
 def test_seeds_split_independently() -> None:
     first, second = (split_of_rows(0, 100_000, (0.5, 0.25, 0.25), seed) for seed in (0, 1))
     assert np.mean((first == 0) & (second == 0)) == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("cuts", [[1], [100, 101, 350]])
+def test_the_division_of_a_log_into_files_changes_no_part(
+    make_spec, tmp_path: Path, header: bool, cuts: list[int]
+) -> None:
+    if header:
+        rows = [f"{number % 2},{number % 7}\n" for number in range(400)]
+        known = {"format": "csv", "fields": [{"name": "color"}], "bad_rows": "skip"}
+    else:
+        rows = [f"{number % 2}\t{number % 7}" + "\t" * 38 + "\n" for number in range(400)]
+        known = {"format": "criteo", "bad_rows": "skip"}
+    rows[50] = rows[200] = "bad\n"
+    datasets = []
+    for name, ends in (("whole", [0, 400]), ("pieces", [0, *cuts, 400])):
+        for number, (start, stop) in enumerate(pairwise(ends)):
+            first = "label,color\n" if header else ""
+            (tmp_path / f"{name}-{number}").write_text(first + "".join(rows[start:stop]))
+        directory = tmp_path / f"dataset of {name}"
+        build(make_spec(source=f"{tmp_path}/{name}-*", directory=str(directory), **known), {}, 300)
+        files = sorted(directory.rglob("*.parquet"))
+        datasets.append({path.relative_to(directory): path.read_bytes() for path in files})
+    assert len(datasets[0]) > 3
+    assert datasets[0] == datasets[1]

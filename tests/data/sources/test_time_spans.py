@@ -136,7 +136,7 @@ def test_parquet_gives_its_time_and_label_alone(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"label": [0, 1] * (rows // 2), "t": range(rows), **wide}), path)
     field = time_field(SPLIT)
-    source = ParquetSource(SourceFile(str(path)), [field], ["label"], "fail", 1 << 16, 0, None)
+    source = ParquetSource(SourceFile(str(path)), [field], ["label"], "fail", 1 << 16, None)
     before = _bytes_read()
     assert cut_by_time(SPLIT, [source]) == TimeRule("t", rows * 0.5, rows * 0.75)
     assert _bytes_read() - before < path.stat().st_size / 5
