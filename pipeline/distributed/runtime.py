@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from pipeline.console import InputError
+from pipeline.distributed.freed_memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
     backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    else:
+        keep_freed_memory()
     if "RANK" in os.environ:
         dist.init_process_group(backend)
     else:
