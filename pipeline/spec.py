@@ -1,8 +1,8 @@
 """The experiment spec: every setting, typed and validated, and the only place with defaults.
 
 Paths may hold ``${NAME:-default}``, filled from the environment, and are relative to the working
-directory. ``spec_data.py`` and ``spec_model.py`` beside it are its largest sections;
-``spec_file.py`` reads a spec from TOML.
+directory. ``spec_data.py``, ``spec_model.py`` and ``spec_training.py`` beside it hold its largest
+sections; ``spec_file.py`` reads a spec from TOML.
 """
 
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -20,6 +19,13 @@ from pydantic import (
 from pipeline.spec_data import DataSpec
 from pipeline.spec_model import ModelSpec
 from pipeline.spec_section import GivenPath, Lax, Section
+from pipeline.spec_training import (
+    DenseOptimizerSpec,
+    EmbeddingOptimizerSpec,
+    EvaluateSpec,
+    ShardingSpec,
+    TrainSpec,
+)
 
 
 class RunSpec(Section):
@@ -60,68 +66,6 @@ class PrepareSpec(Section):
         if (self.engine == "dask") != bool(self.scheduler):
             raise ValueError("scheduler and engine = 'dask' need each other")
         return self
-
-
-class EmbeddingOptimizerSpec(Section):
-    """The optimizer of the embedding tables.
-
-    ``adagrad``, ``rowwise_adagrad`` and ``sgd`` are fused into the backward pass on sharded tables
-    and touch only the rows of the batch. ``adam`` on ``data_parallel`` tables is dense: every row
-    moves at every step, as in the paper. Fused ``adam`` needs CUDA. ``weight_decay`` is L2 in the
-    gradient, of ``data_parallel`` tables only. ``rowwise_adagrad`` averages a row's squares over
-    the columns as stored, padding included: 10 stored as 12 makes steps of 1.095 times the size.
-    """
-
-    name: Literal["sgd", "adagrad", "rowwise_adagrad", "adam"] = "adam"
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 0.0
-    eps: PositiveFloat = 1e-8
-
-
-class DenseOptimizerSpec(Section):
-    """The optimizer of everything but the embedding tables."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 0.0
-
-
-class ShardingSpec(Section):
-    """How tables are spread over ranks: left to TorchRec's planner, or one way for all."""
-
-    type: Literal[
-        "auto", "data_parallel", "table_wise", "column_wise", "row_wise", "table_row_wise"
-    ] = "auto"
-
-
-class TrainSpec(Section):
-    """The training loop.
-
-    Attributes:
-        batch_size: rows of one global batch, over all ranks.
-        epochs: at the most.
-        patience: epochs without a better validation AUC before training stops.
-        precision: ``fp32``, or ``bf16`` autocast of the dense part.
-        device: ``auto`` takes CUDA where there is one.
-        checkpoint_every: steps between checkpoints; 0 keeps those at the ends of epochs only.
-        log_every: steps between log lines, TensorBoard points and progress updates.
-        window_rows: rows that are shuffled together in memory.
-    """
-
-    batch_size: PositiveInt = 2048
-    epochs: PositiveInt = 20
-    patience: PositiveInt = 3
-    precision: Literal["fp32", "bf16"] = "fp32"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    checkpoint_every: NonNegativeInt = 0
-    log_every: PositiveInt = 20
-    window_rows: PositiveInt = 2_000_000
-
-
-class EvaluateSpec(Section):
-    """The evaluation of the best checkpoint."""
-
-    batch_size: PositiveInt = 8192
 
 
 class Spec(Section):

@@ -9,7 +9,8 @@ from torchrec.distributed.embeddingbag import EmbeddingBagCollectionSharder
 from torchrec.distributed.types import ShardingType
 
 from pipeline.console import InputError
-from pipeline.spec import EmbeddingOptimizerSpec, Spec
+from pipeline.spec import Spec
+from pipeline.spec_training import EmbeddingOptimizerSpec
 
 _FUSED = {
     "sgd": EmbOptimType.EXACT_SGD,

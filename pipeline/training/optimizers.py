@@ -9,7 +9,8 @@ from torchrec.distributed.model_parallel import DistributedModelParallel
 from torchrec.optim.keyed import CombinedOptimizer, KeyedOptimizer, KeyedOptimizerWrapper
 from torchrec.optim.optimizers import in_backward_optimizer_filter
 
-from pipeline.spec import DenseOptimizerSpec, EmbeddingOptimizerSpec, Spec
+from pipeline.spec import Spec
+from pipeline.spec_training import DenseOptimizerSpec, EmbeddingOptimizerSpec
 
 _TABLES = ".embedding_sets."
 Build = Callable[[Sequence[torch.Tensor]], torch.optim.Optimizer]
