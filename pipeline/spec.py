@@ -1,8 +1,8 @@
 """The experiment spec: every setting, typed and validated, and the only place with defaults.
 
 Paths may hold ``${NAME:-default}``, filled from the environment, and are relative to the working
-directory. ``spec_data.py``, ``spec_model.py`` and ``spec_training.py`` beside it hold its largest
-sections; ``spec_file.py`` reads a spec from TOML.
+directory. ``spec_data.py``, ``spec_model.py``, ``spec_sharding.py`` and ``spec_training.py`` beside
+it hold its largest sections; ``spec_file.py`` reads a spec from TOML.
 """
 
 from pathlib import Path
@@ -19,11 +19,11 @@ from pydantic import (
 from pipeline.spec_data import DataSpec
 from pipeline.spec_model import ModelSpec
 from pipeline.spec_section import GivenPath, Lax, Section
+from pipeline.spec_sharding import ShardingSpec
 from pipeline.spec_training import (
     DenseOptimizerSpec,
     EmbeddingOptimizerSpec,
     EvaluateSpec,
-    ShardingSpec,
     TrainSpec,
 )
 

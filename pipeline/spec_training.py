@@ -1,4 +1,4 @@
-"""The spec's sections on optimizers, sharding, the training loop and evaluation."""
+"""The spec's sections on optimizers, the training loop and evaluation."""
 
 from typing import Literal
 
@@ -29,14 +29,6 @@ class DenseOptimizerSpec(Section):
     name: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.0
-
-
-class ShardingSpec(Section):
-    """How tables are spread over ranks: left to TorchRec's planner, or one way for all."""
-
-    type: Literal[
-        "auto", "data_parallel", "table_wise", "column_wise", "row_wise", "table_row_wise"
-    ] = "auto"
 
 
 class TrainSpec(Section):

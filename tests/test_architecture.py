@@ -20,6 +20,7 @@ LAYERS = (
     "spec_section",
     "spec_data",
     "spec_model",
+    "spec_sharding",
     "spec_training",
     "spec",
     "spec_file",
