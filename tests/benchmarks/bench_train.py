@@ -8,12 +8,14 @@ Criteo's 39 fields with 1.09 million ids: row-sparse Adagrad on the tables, Adam
 Each model has a process of its own, with all cores. The floor is the time of the step's matrix
 products at the rate that this machine was measured at in the same process, plus that of the bytes
 which embeddings and dense optimizer must move. ``single`` is one set of M times the columns, which
-has the size of M sets. ``pairwise`` is the same interaction written set by set with a tensor of all
-pairs. bf16 is left out where the machine multiplies it slower than float32.
+has the size of M sets. ``pairwise`` is the same model as public code writes it: set by set with a
+tensor of all pairs, and Adam that moves every row (``pairwise_training.py``); it has no floor here.
+bf16 is left out where the machine multiplies it slower than float32.
 """
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from pairwise_training import PAIRWISE, PairwiseTraining
 from torch.utils.flop_counter import FlopCounterMode
 from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
@@ -47,7 +50,6 @@ CARDINALITIES = [
 FIELDS = [Field(f"f{place}", "categorical", rows) for place, rows in enumerate(CARDINALITIES)]
 ROWS = 2048
 WARM_UP, STEPS = 3, 7
-PAIRWISE = {"ipnn": "PairwiseIPNN", "nfwfm": "PairwiseNFwFM", "xdeepfm": "PairwiseXDeepFM"}
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,6 @@ class Case:
     precision: str
     note: str = ""
 
-    @property
-    def name(self) -> str:
-        """Of the interaction, without the module that it comes from."""
-        return self.interaction.partition(":")[2] or self.interaction
-
 
 def main() -> None:
     """Runs every case in a process of its own, and prints a table."""
@@ -75,7 +72,8 @@ def main() -> None:
     parser.add_argument("--case", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
-        print(json.dumps(_measure(Case(**json.loads(arguments.case)))))
+        case = Case(**json.loads(arguments.case))
+        print(json.dumps(_measure_pairwise(case) if case.note == "pairwise" else _measure(case)))
         return
     _show_heading()
     precisions = ["fp32", "bf16"] if _rate("bf16") > _rate("fp32") else ["fp32"]
@@ -95,8 +93,7 @@ def _cases(interaction: str, sets: list[int], precision: str) -> Iterator[Case]:
         if count > 1:
             yield Case(interaction, 1, count * size, precision, "single")
         if count == 4 and interaction in PAIRWISE:
-            path = f"pairwise_interactions:{PAIRWISE[interaction]}"
-            yield Case(path, count, size, precision, "pairwise")
+            yield Case(interaction, count, size, precision, "pairwise")
 
 
 def _in_process(case: Case) -> dict[str, float]:
@@ -117,7 +114,7 @@ def _show(case: Case, values: dict[str, float]) -> None:
     size = f"{case.sets} x {case.embedding_dim}"
     step, floor = values["seconds"] * 1e3, values["floor"] * 1e3
     print(
-        f"{case.name:<18}{size:>9}{case.note:>10}{case.precision:>6}"
+        f"{case.interaction:<18}{size:>9}{case.note:>10}{case.precision:>6}"
         f"{ROWS / values['seconds']:>11,.0f}{step:>9.0f}{floor:>10.1f}{floor / step:>10.0%}"
         f"{values['dense'] / 1e6:>9.2f}{values['peak']:>10,.0f}",
         flush=True,
@@ -161,13 +158,35 @@ def _measure(case: Case) -> dict[str, float]:
     rate = max(rate, _rate(case.precision))
     products = counter.get_total_flops() / rate
     moved = (embedding_bytes + dense_bytes) / max(bandwidth, _bandwidth())
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
         "seconds": statistics.median(seconds[WARM_UP:]),
         "floor": products + moved,
         "dense": parameters.dense,
-        "peak": int(status["VmHWM"].split()[0]) / 1024,
+        "peak": _peak_mib(),
     }
+
+
+def _measure_pairwise(case: Case) -> dict[str, float]:
+    torch.manual_seed(0)
+    training = PairwiseTraining(case.interaction, CARDINALITIES, case.sets, case.embedding_dim)
+    batches = _batches()
+    seconds = []
+    for _ in range(WARM_UP + STEPS):
+        batch = next(batches)
+        ids = batch.features.values().view(len(FIELDS), ROWS).T.contiguous()
+        with torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16"):
+            seconds.append(_timed(lambda ids=ids, batch=batch: training.step(ids, batch.labels[0])))
+    return {
+        "seconds": statistics.median(seconds[WARM_UP:]),
+        "floor": math.nan,
+        "dense": training.dense,
+        "peak": _peak_mib(),
+    }
+
+
+def _peak_mib() -> float:
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
 
 
 def _batches() -> Iterator[Batch]:
