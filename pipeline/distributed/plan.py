@@ -11,6 +11,7 @@ from torchrec.distributed.types import (
     ShardingPlan,
 )
 
+from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.model.tables import Table
 from pipeline.spec import Spec
 
@@ -57,8 +58,8 @@ def bytes_by_rank(
     placed, held = _placements(plan), [0] * world_size
     for table in tables:
         for rank, rows, columns in _shards(placed[table.name], table, world_size):
-            state = {"sgd": 0, "adagrad": columns, "rowwise_adagrad": 1, "adam": 2 * columns}
-            held[rank] += rows * (columns + state[optimizer]) * _FLOAT_BYTES
+            state = TABLE_OPTIMIZERS[optimizer].state_floats(columns)
+            held[rank] += rows * (columns + state) * _FLOAT_BYTES
     return held
 
 

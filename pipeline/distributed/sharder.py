@@ -3,24 +3,15 @@
 from typing import Any
 
 import torch
-from fbgemm_gpu.split_embedding_configs import EmbOptimType
 from torchrec.distributed.embedding_types import EmbeddingComputeKernel
 from torchrec.distributed.embeddingbag import EmbeddingBagCollectionSharder
 from torchrec.distributed.types import ShardingType
 
 from pipeline.console import InputError
+from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.spec import Spec
 from pipeline.spec_training import EmbeddingOptimizerSpec
 
-_FUSED = {
-    "sgd": EmbOptimType.EXACT_SGD,
-    "adagrad": EmbOptimType.EXACT_ADAGRAD,
-    "rowwise_adagrad": EmbOptimType.EXACT_ROWWISE_ADAGRAD,
-    "adam": EmbOptimType.ADAM,
-}
-# FBGEMM's CPU kernels, and torch's optimizers for replicated tables.
-_FUSED_ON_CPU = {"sgd", "adagrad", "rowwise_adagrad"}
-_REPLICATED = {"sgd", "adagrad", "adam"}
 # The types that every device trains. torchrec does not offer the row-wise ones on CPU of itself,
 # though they train correctly over gloo.
 SHARDED_TYPES = ("table_wise", "column_wise", "row_wise", "table_row_wise")
@@ -51,7 +42,8 @@ def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
         InputError: the optimizer has no kernel for that sharding on that device.
     """
     optimizer, wanted = spec.embedding_optimizer.name, spec.sharding.type
-    fused = device.type == "cuda" or optimizer in _FUSED_ON_CPU
+    known = TABLE_OPTIMIZERS[optimizer]
+    fused = device.type == "cuda" or known.fused_on_cpu
     if wanted == "auto" and not fused:
         return (ShardingType.DATA_PARALLEL.value,)
     if wanted != "data_parallel" and spec.embedding_optimizer.weight_decay > 0:
@@ -61,7 +53,7 @@ def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
         )
     if wanted == "auto":
         return SHARDED_TYPES
-    if wanted == "data_parallel" and optimizer not in _REPLICATED:
+    if wanted == "data_parallel" and not known.replicated:
         raise InputError(
             f"embedding_optimizer.name = {optimizer!r} needs sharded tables: "
             "set sharding.type to 'auto', or use sgd, adagrad or adam"
@@ -70,7 +62,7 @@ def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
         raise InputError(
             f"embedding_optimizer.name = {optimizer!r} with sharding.type = {wanted!r}: FBGEMM has "
             "no such kernel on CPU; use sharding.type = 'data_parallel', or one of "
-            f"{', '.join(sorted(_FUSED_ON_CPU))}"
+            f"{', '.join(_fused_on_cpu())}"
         )
     return (wanted,)
 
@@ -80,9 +72,13 @@ def make_sharder(spec: Spec, device: torch.device) -> TableSharder:
     return TableSharder(allowed_types(spec, device), _fused_params(spec.embedding_optimizer))
 
 
+def _fused_on_cpu() -> list[str]:
+    return sorted(name for name, known in TABLE_OPTIMIZERS.items() if known.fused_on_cpu)
+
+
 def _fused_params(optimizer: EmbeddingOptimizerSpec) -> dict[str, Any]:
     return {
-        "optimizer": _FUSED[optimizer.name],
+        "optimizer": TABLE_OPTIMIZERS[optimizer.name].fused,
         "learning_rate": optimizer.learning_rate,
         "eps": optimizer.eps,
     }
