@@ -81,6 +81,12 @@ class Spec(Section):
     train: TrainSpec = TrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()
 
+    @model_validator(mode="after")
+    def _check_monitor(self) -> Self:
+        if self.train.monitor == "gauc" and not self.evaluate.group_field:
+            raise ValueError("train.monitor = 'gauc' needs evaluate.group_field")
+        return self
+
     @property
     def run_directory(self) -> Path:
         """Where this run's outputs go."""

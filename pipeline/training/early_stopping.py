@@ -1,37 +1,44 @@
-"""Early stopping on the validation AUC (the paper's: patience 3)."""
+"""Early stopping on a validation metric (the paper's: AUC with patience 3)."""
 
 from dataclasses import dataclass
+
+from pipeline.metrics.names import badness
 
 
 @dataclass
 class EarlyStopping:
-    """Remembers the best epoch, and says when to stop waiting for a better one.
+    """Remembers the best validation, and says when to stop waiting for a better one.
 
-    >>> stopping = EarlyStopping(patience=1)
-    >>> stopping.update(0, 0.70), stopping.update(1, 0.69), stopping.should_stop
+    >>> stopping = EarlyStopping(metric="auc", patience=1)
+    >>> stopping.update(10, 0, 0.70), stopping.update(20, 1, 0.69), stopping.should_stop
     (True, False, True)
 
     Attributes:
-        patience: epochs without a better AUC before training stops.
-        best_auc: the highest so far; -1 before the first epoch.
-        best_epoch: the epoch that reached it; -1 before the first.
-        epochs_without: epochs since.
+        metric: what is compared.
+        patience: validations without a better value before training stops.
+        best: the best value so far; None before the first validation.
+        best_epoch: the epoch in which it was reached, from 0.
+        last_step: the step of the last validation; 0 before the first.
+        without: validations since the best.
     """
 
+    metric: str
     patience: int
-    best_auc: float = -1.0
+    best: float | None = None
     best_epoch: int = -1
-    epochs_without: int = 0
+    last_step: int = 0
+    without: int = 0
 
-    def update(self, epoch: int, auc: float) -> bool:
-        """Takes an epoch's AUC and returns whether it is the best so far."""
-        if auc > self.best_auc:
-            self.best_auc, self.best_epoch, self.epochs_without = auc, epoch, 0
+    def update(self, step: int, epoch: int, value: float) -> bool:
+        """Takes a validation's value and returns whether it is the best so far."""
+        self.last_step = step
+        if self.best is None or badness(self.metric, value) < badness(self.metric, self.best):
+            self.best, self.best_epoch, self.without = value, epoch, 0
             return True
-        self.epochs_without += 1
+        self.without += 1
         return False
 
     @property
     def should_stop(self) -> bool:
         """Whether patience has run out."""
-        return self.epochs_without >= self.patience
+        return self.without >= self.patience

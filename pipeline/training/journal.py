@@ -8,10 +8,10 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.data.whole_files import write_whole
-from pipeline.training.checkpoint import Progress
+from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.run_directory import RunDirectory
 
-# Points of a step; those of other kinds are of a finished epoch.
+# Points of a step; those of other kinds are of a validation.
 STEP_KINDS = ("train", "gate")
 
 
@@ -19,7 +19,7 @@ class Journal:
     """Writes ``metrics.jsonl`` and ``tensorboard/`` of a run, from where it stands on.
 
     Points beyond that come from a run that was killed later than its last checkpoint; they are
-    dropped, since those steps are about to be taken, and those epochs finished, again.
+    dropped, since those steps are about to be taken, and those validations made, again.
     """
 
     def __init__(self, directory: RunDirectory, progress: Progress) -> None:
@@ -70,6 +70,6 @@ def _drop_beyond(path: Path, progress: Progress) -> None:
         point
         for point in read_journal(path)
         if point["step"] <= progress.step
-        and (point["kind"] in STEP_KINDS or point["epoch"] < progress.epoch)
+        and (point["kind"] in STEP_KINDS or point["step"] <= progress.stopping.last_step)
     ]
     write_whole(path, "".join(json.dumps(point) + "\n" for point in kept).encode())

@@ -1,8 +1,9 @@
 """The training loop: steps, validation, early stopping, checkpoints."""
 
-import math
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
 from statistics import fmean
 from typing import Any
 
@@ -11,29 +12,25 @@ import torch
 import torch.distributed as dist
 
 from pipeline.console import Advance, InputError, progress
+from pipeline.data.batch import Batch
 from pipeline.data.manifest import Manifest
-from pipeline.data.whole_directories import restore
-from pipeline.diagnostics.gates import gate_figures, gate_sums
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import average_batch_statistics
 from pipeline.model.click_task import Prediction
 from pipeline.spec import Spec
-from pipeline.training.checkpoint import (
-    Progress,
-    load_checkpoint,
-    publish_checkpoint,
-    remove_old_checkpoints,
-    step_directory,
-    training_state,
-    whole_checkpoints,
-    write_checkpoint,
-)
+from pipeline.training.checkpoints.directories import clear_unfinished, whole_checkpoints
+from pipeline.training.checkpoints.loading import load_newest
+from pipeline.training.checkpoints.progress import Progress
+from pipeline.training.checkpoints.saver import CheckpointSaver
+from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
 from pipeline.training.collapse_probe import probe_collapse
+from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all_finite
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
-from pipeline.training.prediction import score_split, total_loss
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
+from pipeline.training.step_log import StepLog
+from pipeline.training.validation import validate
 
 
 class Trainer:
@@ -56,28 +53,27 @@ class Trainer:
         self._module = training.model.module
         self._loader = training_loader(spec, manifest, runtime)
         self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
-        self._train_rows = manifest.splits["train"].rows
-        self._progress = self._resume()
+        identity = identity_of(spec, manifest)
+        self._progress = self._resume(identity)
+        self._saver = CheckpointSaver(directory, identity, spec.train.keep_checkpoints, runtime)
         self._journal = Journal(directory, self._progress) if runtime.is_main else None
-        # The loss and the penalty, added up since the last log point.
-        self._losses = torch.zeros(2, device=runtime.device)
-        self._logged_step, self._logged_at = self._progress.step, self._progress.seconds
+        self._losses = RecentLosses(runtime, spec.train.max_loss)
+        self._log = StepLog(spec, self._loader, self._journal, self._progress)
 
-    def _resume(self) -> Progress:
-        """Fills the model from the last whole checkpoint, if there is one."""
+    def _resume(self, identity: dict[str, Any]) -> Progress:
+        """Fills the model from the last checkpoint that is whole, if there is one."""
         if self._runtime.is_main:
-            restore(self._directory.best)
+            clear_unfinished(self._directory.checkpoints, self._directory.best)
         dist.barrier()
-        checkpoints = whole_checkpoints(self._directory.checkpoints)
-        if not checkpoints:
-            return Progress(stopping=EarlyStopping(self._spec.train.patience))
-        found = load_checkpoint(checkpoints[-1], self._state())
-        self._say(f"resumes from {checkpoints[-1]}: epoch {found.epoch + 1}, step {found.step:,}")
-        return found
-
-    def _state(self) -> dict[str, Any]:
-        """The tensors as they are now; asked for anew, since torchrec flushes its caches then."""
-        return training_state(self._module, self._training.optimizers)
+        optimizers = self._training.optimizers
+        targets = partial(tensors_to_load, self._module, optimizers)
+        found = load_newest(self._directory.checkpoints, targets, identity, self._runtime)
+        if found is None:
+            settings = self._spec.train
+            return Progress(stopping=EarlyStopping(settings.monitor, settings.patience))
+        checkpoint, at = found
+        self._say(f"resumes from {checkpoint}: epoch {at.epoch + 1}, step {at.step:,}")
+        return at
 
     def train(self) -> dict[str, Any]:
         """Runs the epochs that are left and returns the facts of the whole training."""
@@ -87,7 +83,7 @@ class Trainer:
             self._journal.text("plan", self._directory.plan_file.read_text())
         while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
             self._train_epoch()
-            self._finish_epoch()
+        self._saver.settle()
         if self._journal is not None:
             self._journal.close()
         return {
@@ -95,18 +91,53 @@ class Trainer:
             "epochs": at.epoch,
             "best_epoch": at.stopping.best_epoch + 1,
             "seconds": round(at.seconds, 3),
-            "samples_per_second": round(at.epoch * self._train_rows / at.seconds, 1),
+            "samples_per_second": round(at.step * self._loader.mean_rows / at.seconds, 1),
         }
 
     def _train_epoch(self) -> None:
+        """Steps and validations to the epoch's end, or to where early stopping ends it."""
         at = self._progress
-        self._module.train()
         batches = self._loader.epoch(at.epoch, start_batch=at.batch)
+        while not at.stopping.should_stop:
+            # The pipeline runs empty at the end of a piece: it serves the validation too.
+            self._train_steps(islice(batches, self._steps_to_validation()))
+            ended = at.batch == self._loader.batches_per_epoch
+            epoch = at.epoch
+            if ended:
+                self._training.optimizers.combined.finish()
+                at.epoch, at.batch = at.epoch + 1, 0
+            if self._is_validation_due(ended):
+                self._validate(epoch, ended)
+            elif ended:
+                self._save()
+            if ended:
+                return
+
+    def _steps_to_validation(self) -> int | None:
+        """The most steps to the next validation; None leaves it to the epoch's end."""
+        at, every = self._progress, self._spec.train.validate_every
+        if every == 0:
+            return None
+        # A checkpoint of the very step that is to be validated may be what was resumed from.
+        return 0 if self._is_validation_due(ended=False) else every - at.step % every
+
+    def _is_validation_due(self, ended: bool) -> bool:
+        """Whether this step's validation is still to come, at the end of an epoch or within."""
+        at, settings = self._progress, self._spec.train
+        if settings.validate_every == 0:
+            return ended
+        at_the_end = ended and at.epoch == settings.epochs
+        on_time = at.step % settings.validate_every == 0
+        return (on_time or at_the_end) and at.stopping.last_step < at.step
+
+    def _train_steps(self, batches: Iterator[Batch]) -> None:
+        at, optimizer = self._progress, self._training.optimizers.combined
         task = f"epoch {at.epoch + 1}"
-        with progress(task, self._train_rows, "rows", shown=self._runtime.is_main) as advance:
-            advance(self._rows_before(at.batch))
+        with progress(task, self._loader.rows, "rows", shown=self._runtime.is_main) as advance:
+            advance(self._loader.rows_before(at.batch))
             while True:
                 torch.manual_seed(self._step_seed())
+                optimizer.begin(at.step)
                 started = time.perf_counter()
                 try:
                     outcome = self._training.pipeline.progress(batches)
@@ -118,124 +149,98 @@ class Trainer:
         at, settings = self._progress, self._spec.train
         at.step += 1
         at.batch += 1
-        self._losses += torch.stack([outcome.loss, outcome.penalty])
+        self._losses.add(Position(at.step, at.epoch, at.batch - 1), outcome)
         at_log_point = at.step % settings.log_every == 0
-        means = self._mean_losses() if at_log_point else None
+        means = self._checked_losses() if at_log_point else None
         # After the loss, whose value waits for what the device has queued.
         at.seconds += time.perf_counter() - started
-        note = self._log(*means, outcome) if means is not None else None
-        advance(self._rows_before(at.batch) - self._rows_before(at.batch - 1), note)
+        note = None
+        if means is not None:
+            note = self._log.point(at, means, outcome)
+            self._losses.clear()
+            self._saver.poll()
+        rows = self._loader.rows_before(at.batch) - self._loader.rows_before(at.batch - 1)
+        advance(rows, note)
         if settings.checkpoint_every and at.step % settings.checkpoint_every == 0:
-            self._save_step()
-
-    def _rows_before(self, batch: int) -> int:
-        """Rows of an epoch that come before a global batch."""
-        return batch * self._train_rows // self._loader.batches_per_epoch
+            self._save()
 
     def _step_seed(self) -> int:
         origin = (self._spec.run.seed, self._progress.step, self._runtime.rank)
         return int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0])
 
-    def _mean_losses(self) -> tuple[float, float]:
-        """Loss and penalty, means over ranks and the steps since the last log point. Collective.
+    def _checked_losses(self) -> MeanLosses:
+        """The means since the last log point. Collective.
 
         Raises:
-            InputError: the loss is not finite.
+            InputError: a loss is not finite, or above ``train.max_loss``.
         """
-        total = self._losses.clone()
-        dist.all_reduce(total)
-        steps = max(self._progress.step - self._logged_step, 1)
-        loss, penalty = (total / self._runtime.world_size / steps).tolist()
-        if not math.isfinite(loss):
-            raise InputError(
-                f"{self._directory.path}: the loss is {loss} by step {self._progress.step}; the "
-                "checkpoints before it are kept. Lower the learning rates, in another run.directory"
-            )
-        return loss, penalty
+        means = self._losses.means()
+        if means.diverged is not None:
+            position, loss = means.diverged
+            self._stop(f"the loss is {loss:.4g}", position)
+        return means
 
-    def _log(self, loss: float, penalty: float, outcome: Prediction) -> str:
-        """One log point, with the gates of this rank's rows of the last batch.
+    def _stop(self, reason: str, position: Position) -> None:
+        """Ends a training that diverged. The checkpoint under way is from before, so it is kept.
 
-        The speed is that of the steps since the one before.
+        Raises:
+            InputError: always.
         """
-        at = self._progress
-        steps, seconds = at.step - self._logged_step, at.seconds - self._logged_at
-        self._losses.zero_()
-        self._logged_step, self._logged_at = at.step, at.seconds
-        speed = steps * self._train_rows / self._loader.batches_per_epoch / seconds
-        if self._journal is not None:
-            values = {
-                "loss": loss,
-                "samples_per_second": speed,
-                "embedding_learning_rate": self._spec.embedding_optimizer.learning_rate,
-                "dense_learning_rate": self._spec.dense_optimizer.learning_rate,
-            }
-            if penalty:  # Exactly 0 where nothing is switched on.
-                values["penalty"] = penalty
-            self._journal.write("train", at.step, at.epoch, values)
-            if outcome.gate is not None:
-                sums = gate_sums(outcome.gate, outcome.weights)
-                figures = gate_figures(sums, self._loader.labels, self._spec.model)
-                self._journal.write("gate", at.step, at.epoch, figures)
-        return f"loss {loss:.4f}, {speed:,.0f} samples/s"
+        self._saver.settle()
+        kept = whole_checkpoints(self._directory.checkpoints)
+        files = self._loader.files_of(position.epoch, position.batch)
+        listed = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+        raise InputError(
+            f"{self._directory.path}: {reason} at step {position.step:,}, batch "
+            f"{position.batch + 1:,} of {self._loader.batches_per_epoch:,} in epoch "
+            f"{position.epoch + 1}, with rows of {listed}; the last good checkpoint is "
+            f"{kept[-1] if kept else 'none'}. Lower the learning rates or clip gradients "
+            "(train.clip_norm), in another run.directory"
+        )
 
-    def _finish_epoch(self) -> None:
+    def _validate(self, epoch: int, ended: bool) -> None:
         """Validates, measures collapse, keeps the best, and saves.
 
-        The best model and the journal's points are written before the checkpoint that remembers
-        the epoch is published: after a kill in between, the epoch is finished again.
+        The best model and the journal's points are on disk before the checkpoint that remembers
+        the validation is published: after a kill in between, it is done again. So this waits
+        for the checkpoint to be written, from which collapse is measured too.
         """
-        at = self._progress
-        self._mean_losses()
+        at, metric = self._progress, self._spec.train.monitor
+        self._checked_losses()
         average_batch_statistics(self._module)
-        scores = self._validate()
-        is_best = at.stopping.update(at.epoch, scores["auc"])
-        at.epoch, at.batch = at.epoch + 1, 0
-        if is_best:
-            best = {"model": self._state()["model"]}
-            write_checkpoint(self._directory.best, best, at, self._runtime)
-            publish_checkpoint(self._directory.best, self._runtime)
-        written = write_checkpoint(self._step_directory(), self._state(), at, self._runtime)
+        scores = validate(self._spec, self._training, self._valid_loader, self._runtime)
+        is_best = at.stopping.update(at.step, epoch, scores[metric])
+        self._keep(is_best)
+        written = self._saver.wait()
         collapse = probe_collapse(written, self._training.model.tables, self._runtime)
         abundance = {field.name: field.together.information_abundance for field in collapse}
         point = {**scores, "information_abundance": fmean(abundance.values())}
         if self._journal is not None:
-            self._journal.write("valid", at.step, at.epoch - 1, point)
-            self._journal.write("valid_information_abundance", at.step, at.epoch - 1, abundance)
-        self._publish_step()
+            self._journal.write("valid", at.step, epoch, point)
+            self._journal.write("valid_information_abundance", at.step, epoch, abundance)
+        self._saver.settle()
         self._say(
-            f"epoch {at.epoch}: validation AUC {scores['auc']:.5f}"
-            f"{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
+            f"epoch {epoch + 1}{'' if ended else f', step {at.step:,}'}: validation AUC "
+            f"{scores['auc']:.5f}{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
             f"information abundance {point['information_abundance']:.2f}"
         )
 
-    def _validate(self) -> dict[str, Any]:
-        """The validation split's metrics, and what training minimises on it, on every rank."""
-        scored = score_split(
-            "validate", self._module, self._training.pipeline, self._valid_loader, self._runtime
-        )
-        shared: list[dict[str, Any]] = [{}]
-        if scored is not None:
-            metrics = scored.metrics()
-            weights = [task.weight for task in self._spec.model.resolved_tasks]
-            shared = [{"loss": total_loss(metrics, weights), **metrics}]
-        dist.broadcast_object_list(shared)
-        return shared[0]
-
-    def _save_step(self) -> None:
-        """A checkpoint within an epoch. Collective."""
-        self._mean_losses()
+    def _save(self) -> None:
+        """Starts a checkpoint without a validation. Collective."""
+        self._checked_losses()
         average_batch_statistics(self._module)
-        write_checkpoint(self._step_directory(), self._state(), self._progress, self._runtime)
-        self._publish_step()
+        self._keep(is_best=False)
 
-    def _step_directory(self) -> Path:
-        return step_directory(self._directory.checkpoints, self._progress.step)
+    def _keep(self, is_best: bool) -> None:
+        """Starts a checkpoint of the model as it is, whose losses are checked. Collective.
 
-    def _publish_step(self) -> None:
-        publish_checkpoint(self._step_directory(), self._runtime)
-        if self._runtime.is_main:
-            remove_old_checkpoints(self._directory.checkpoints)
+        Raises:
+            InputError: a weight is not finite, or the checkpoint before cannot be written.
+        """
+        state = tensors_to_save(self._module, self._training.optimizers)
+        if not all_finite(state, self._runtime):
+            self._stop("a weight or a moment is not finite", self._losses.last)
+        self._saver.save(state, self._progress, is_best)
 
     def _say(self, line: str) -> None:
         if self._runtime.is_main:

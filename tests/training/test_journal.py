@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pipeline.training.checkpoint import Progress
+from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal, read_journal
 from pipeline.training.run_directory import RunDirectory
@@ -17,7 +17,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 
 def at(step: int, epoch: int = 0) -> Progress:
-    return Progress(EarlyStopping(patience=1), step=step, epoch=epoch)
+    return Progress(EarlyStopping("auc", patience=1), step=step, epoch=epoch)
 
 
 def write_steps(directory: RunDirectory, steps: range) -> None:

@@ -9,8 +9,7 @@ from small_trainings import SpecMaker, train_here
 from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
-from pipeline.training import trainer as trainer_module
-from pipeline.training.checkpoint import whole_checkpoints
+from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.evaluation import evaluate
 from pipeline.training.journal import read_journal
 from pipeline.training.run_directory import RunDirectory
@@ -30,24 +29,12 @@ def test_a_split_of_one_class_is_refused_before_training(
     assert not spec.run_directory.exists()
 
 
-def test_a_loss_that_is_not_finite_is_never_saved(make_spec: SpecMaker) -> None:
-    spec = make_spec(
-        dense_optimizer={"name": "sgd", "learning_rate": 1e30},
-        train={"checkpoint_every": 1, "log_every": 1000},
-    )
-    with pytest.raises(InputError, match=r"the loss is (nan|inf)"):
-        train_here(spec)
-    directory = RunDirectory(spec.run_directory)
-    assert len(whole_checkpoints(directory.checkpoints)) < 3
-    assert not directory.best.exists()
-
-
 def test_an_epoch_whose_checkpoint_was_not_published_is_finished_again(
     make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unbroken, broken = make_spec("unbroken"), make_spec("broken")
     train_here(unbroken)
-    monkeypatch.setattr(trainer_module.Trainer, "_publish_step", _interrupt)
+    monkeypatch.setattr(CheckpointSaver, "_publish", _interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_here(broken)
     monkeypatch.undo()
@@ -57,7 +44,7 @@ def test_an_epoch_whose_checkpoint_was_not_published_is_finished_again(
     assert valid[0] == valid[1]
 
 
-def _interrupt(trainer: object) -> None:
+def _interrupt(saver: object, pending: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -87,9 +87,35 @@ class Loader:
         self._only_window: Rows | None = None
 
     @property
+    def rows(self) -> int:
+        """Rows of the split, over all ranks."""
+        return self._rows
+
+    @property
     def batches_per_epoch(self) -> int:
         """Batches that each rank gets in an epoch."""
         return batch_count(self._rows, self._batch_size) if self._rows else 0
+
+    @property
+    def mean_rows(self) -> float:
+        """Rows of a global batch, in the mean over an epoch."""
+        return self._rows / self.batches_per_epoch
+
+    def rows_before(self, batch: int) -> int:
+        """Rows of an epoch that come before a global batch."""
+        if batch == self.batches_per_epoch:
+            return self._rows
+        return batch_bounds(self._rows, self._batch_size, batch)[0]
+
+    def files_of(self, epoch: int, batch: int) -> list[str]:
+        """The parts that hold the rows of a global batch, among others of its windows."""
+        begin, end = batch_bounds(self._rows, self._batch_size, batch)
+        return [
+            self._parts[part].file
+            for window in self._windows(epoch)
+            if window.first < end and begin < window.first + window.rows
+            for part in window.parts
+        ]
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
         """Yields the batches of an epoch, from ``start_batch`` on.
@@ -100,9 +126,7 @@ class Loader:
         if start_batch >= self.batches_per_epoch:
             return
         first, _ = batch_bounds(self._rows, self._batch_size, start_batch)
-        part_rows = [part.rows for part in self._parts]
-        windows = plan_windows(part_rows, self._window_rows, self._shuffle_seed, epoch)
-        needed = [window for window in windows if window.first + window.rows > first]
+        needed = [window for window in self._windows(epoch) if window.first + window.rows > first]
         current: deque[_Loaded] = deque()
         coming = self._decode_ahead(needed, epoch)
         for batch in range(start_batch, self.batches_per_epoch):
@@ -113,6 +137,10 @@ class Loader:
                 current.append(next(coming))
             part = rank_slice(begin, end, self._rank, self._world_size)
             yield to_batch(_gather(current, part.positions), part.weights, self._fields)
+
+    def _windows(self, epoch: int) -> list[Window]:
+        part_rows = [part.rows for part in self._parts]
+        return plan_windows(part_rows, self._window_rows, self._shuffle_seed, epoch)
 
     def _decode_ahead(self, windows: Sequence[Window], epoch: int) -> Iterator[_Loaded]:
         """Yields the windows decoded, with the next one under way in a thread."""
