@@ -126,9 +126,7 @@ class TrainSpec(Section):
     batch_size: PositiveInt = 2048
     epochs: PositiveInt = 20
     validate_every: NonNegativeInt = 0
-    monitor: Literal[
-        "auc", "gauc", "logloss", "normalized_entropy", "calibration", "loss"
-    ] = "auc"
+    monitor: Literal["auc", "gauc", "logloss", "normalized_entropy", "calibration", "loss"] = "auc"
     patience: PositiveInt = 3
     accumulate: PositiveInt = 1
     clip_norm: NonNegativeFloat = 0.0

@@ -15,6 +15,7 @@ class TableOptimizer:
         replicated: whether torch has an optimizer that steps ``data_parallel`` tables.
         moments: state by weight, in floats.
         row_moments: state by row, in floats.
+        decays_on_cuda: whether FBGEMM's kernel has weight decay; on CPU none has.
         mixes_columns: whether a weight's step depends on its row's other columns, so that a table
             that is cut by columns learns something else.
     """
@@ -24,6 +25,7 @@ class TableOptimizer:
     replicated: bool
     moments: int
     row_moments: int
+    decays_on_cuda: bool
     mixes_columns: bool
 
     def state_floats(self, columns: int) -> int:
@@ -32,8 +34,14 @@ class TableOptimizer:
 
 
 TABLE_OPTIMIZERS = {
-    "sgd": TableOptimizer(EmbOptimType.EXACT_SGD, True, True, 0, 0, False),
-    "adagrad": TableOptimizer(EmbOptimType.EXACT_ADAGRAD, True, True, 1, 0, False),
-    "rowwise_adagrad": TableOptimizer(EmbOptimType.EXACT_ROWWISE_ADAGRAD, True, False, 0, 1, True),
-    "adam": TableOptimizer(EmbOptimType.ADAM, False, True, 2, 0, False),
+    "sgd": TableOptimizer(EmbOptimType.EXACT_SGD, True, True, 0, 0, False, False),
+    "adagrad": TableOptimizer(EmbOptimType.EXACT_ADAGRAD, True, True, 1, 0, False, False),
+    "rowwise_adagrad": TableOptimizer(
+        EmbOptimType.EXACT_ROWWISE_ADAGRAD, True, False, 0, 1, True, True
+    ),
+    "adam": TableOptimizer(EmbOptimType.ADAM, False, True, 2, 0, True, False),
+    "partial_rowwise_adam": TableOptimizer(
+        EmbOptimType.PARTIAL_ROWWISE_ADAM, False, False, 1, 1, True, True
+    ),
+    "lamb": TableOptimizer(EmbOptimType.LAMB, False, False, 2, 0, True, True),
 }

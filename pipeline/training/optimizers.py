@@ -11,6 +11,7 @@ from torchrec.optim.optimizers import in_backward_optimizer_filter
 
 from pipeline.spec import Spec
 from pipeline.spec_training import DenseOptimizerSpec, EmbeddingOptimizerSpec
+from pipeline.training.stepping import ScheduledStep
 
 _TABLES = ".embedding_sets."
 Build = Callable[[Sequence[torch.Tensor]], torch.optim.Optimizer]
@@ -21,14 +22,14 @@ class Optimizers:
     """Both optimizers of a model.
 
     Attributes:
-        combined: steps both; fused tables have stepped in the backward pass already.
-        embedding: the tables' optimizer.
+        combined: steps both, as the spec has it; what a train pipeline steps.
+        embedding: the tables' optimizer, of sharded and replicated ones together.
         dense: that of all other parameters.
         semantics: ``dense`` when rows that are not in the batch move too, by momentum or weight
             decay; ``sparse`` when they stay. Information abundance is not comparable between them.
     """
 
-    combined: CombinedOptimizer
+    combined: ScheduledStep
     embedding: KeyedOptimizer
     dense: KeyedOptimizer
     semantics: Literal["dense", "sparse"]
@@ -40,15 +41,16 @@ def build_optimizers(module: DistributedModelParallel, spec: Spec) -> Optimizers
     replicated = {name: value for name, value in parameters.items() if _TABLES in name}
     rest = {name: value for name, value in parameters.items() if _TABLES not in name}
     dense = KeyedOptimizerWrapper(rest, _dense_builder(spec.dense_optimizer))
-    embedding: KeyedOptimizer = module.fused_optimizer
-    if replicated:
-        embedding = KeyedOptimizerWrapper(replicated, _table_builder(spec.embedding_optimizer))
-        _create_state(embedding)
     _create_state(dense)
-    combined = CombinedOptimizer([("embedding", embedding), ("dense", dense)])
-    tables = spec.embedding_optimizer
-    moves_all = bool(replicated) and (tables.name == "adam" or tables.weight_decay > 0)
-    return Optimizers(combined, embedding, dense, "dense" if moves_all else "sparse")
+    fused: KeyedOptimizer = module.fused_optimizer
+    embedding = fused
+    if replicated:
+        tables = KeyedOptimizerWrapper(replicated, _table_builder(spec.embedding_optimizer))
+        _create_state(tables)
+        embedding = CombinedOptimizer([fused, tables])
+    combined = ScheduledStep(embedding, dense, fused, list(parameters.values()), spec)
+    moves_all = spec.embedding_optimizer.name == "adam" or spec.embedding_optimizer.weight_decay > 0
+    return Optimizers(combined, embedding, dense, "dense" if replicated and moves_all else "sparse")
 
 
 @torch.no_grad()
