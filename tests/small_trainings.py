@@ -12,13 +12,11 @@ import pytest
 import torch
 
 from pipeline import train
-from pipeline.data.manifest import read_manifest
-from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
-from pipeline.training.checkpoint import load_checkpoint, training_state, whole_checkpoints
+from pipeline.training.checkpoints.directories import whole_checkpoints
+from pipeline.training.checkpoints.rows import checkpoint_record, read_tensor
 from pipeline.training.run_directory import RunDirectory
-from pipeline.training.setup import build_training
 
 SpecMaker = Callable[..., Spec]
 
@@ -110,20 +108,13 @@ def _children(parent: int) -> list[int]:
     return [pid for child in direct for pid in [child, *_children(child)]]
 
 
+def last_checkpoint(spec: Spec) -> Path:
+    """The newest checkpoint of a run."""
+    return whole_checkpoints(RunDirectory(spec.run_directory).checkpoints)[-1]
+
+
 def last_state(spec: Spec) -> dict[str, torch.Tensor]:
-    """The model and optimizer tensors of a run's last checkpoint, flat, by name."""
-    with start_runtime("cpu") as runtime:
-        training = build_training(spec, read_manifest(spec.dataset_directory), runtime)
-        state = training_state(training.model.module, training.optimizers)
-        load_checkpoint(whole_checkpoints(RunDirectory(spec.run_directory).checkpoints)[-1], state)
-        return dict(_tensors(state))
-
-
-def _tensors(state: Any, prefix: str = "") -> list[tuple[str, torch.Tensor]]:
-    if isinstance(state, torch.Tensor) and hasattr(state, "local_shards"):
-        shards = [shard.tensor.clone() for shard in state.local_shards()]
-        return [(f"{prefix}/{place}", tensor) for place, tensor in enumerate(shards)]
-    if isinstance(state, torch.Tensor):
-        return [(prefix, state.clone())]
-    items = state.items() if isinstance(state, dict) else []
-    return [pair for key, value in items for pair in _tensors(value, f"{prefix}.{key}")]
+    """The model and optimizer tensors of a run's last checkpoint, by name."""
+    directory = last_checkpoint(spec)
+    record = checkpoint_record(directory)
+    return {name: read_tensor(directory, record, name) for name in record.tensors}

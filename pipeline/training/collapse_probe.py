@@ -8,7 +8,7 @@ import torch.distributed as dist
 from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.tables import Table
-from pipeline.training.checkpoint import read_table
+from pipeline.training.checkpoints.rows import read_table
 
 
 def probe_collapse(

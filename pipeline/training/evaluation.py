@@ -21,7 +21,7 @@ from pipeline.model.multi_embedding import ParameterCount
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 from pipeline.spec_model import GroupSpec
-from pipeline.training.checkpoint import load_checkpoint
+from pipeline.training.checkpoints.loading import load_model
 from pipeline.training.collapse_probe import probe_collapse
 from pipeline.training.journal import read_journal
 from pipeline.training.prediction import ScoredSplit, score_split
@@ -50,7 +50,7 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         restore(directory.best)
     dist.barrier()
     predictor = build_predictor(spec, manifest, runtime)
-    load_checkpoint(directory.best, {"model": predictor.model.module.state_dict()})
+    load_model(directory.best, predictor.model.module, runtime)
     scored = {
         split: _score(split, spec, manifest, runtime, predictor) for split in EVALUATED_SPLITS
     }

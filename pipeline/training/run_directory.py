@@ -25,7 +25,7 @@ _OPERATIONAL: dict[str, Any] = {
     "prepare": True,
     "sharding": True,
     "evaluate": True,
-    "train": {"device", "checkpoint_every", "log_every"},
+    "train": {"device", "checkpoint_every", "keep_checkpoints", "log_every"},
 }
 
 
@@ -35,6 +35,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record_file = path / "training.json"
+        self.spec_file = path / "spec.toml"
         self.plan_file = path / "plan.txt"
         self.journal_file = path / "metrics.jsonl"
         self.metrics_file = path / "metrics.json"
@@ -58,7 +59,7 @@ class RunDirectory:
         record = self.read_record()
         if record is None:
             return None
-        changed = _differences(record["identity"], _identity(spec, manifest))
+        changed = differences(record["identity"], identity_of(spec, manifest))
         if changed:
             raise InputError(
                 f"{self.path}: holds the training of another spec ({'; '.join(changed)}); "
@@ -69,7 +70,7 @@ class RunDirectory:
     def begin(self, spec: Spec, manifest: Manifest, plan: str) -> None:
         """Writes the resolved spec, the plan and the record of a training that is under way."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.path / "spec.toml", to_toml(spec).encode())
+        write_whole(self.spec_file, to_toml(spec).encode())
         write_whole(self.plan_file, plan.encode())
         self._write_record(spec, manifest, complete=False, facts={})
 
@@ -80,11 +81,11 @@ class RunDirectory:
     def _write_record(
         self, spec: Spec, manifest: Manifest, complete: bool, facts: dict[str, Any]
     ) -> None:
-        record = {"complete": complete, "identity": _identity(spec, manifest), "facts": facts}
+        record = {"complete": complete, "identity": identity_of(spec, manifest), "facts": facts}
         write_whole(self.record_file, (json.dumps(record, indent=1) + "\n").encode())
 
 
-def _identity(spec: Spec, manifest: Manifest) -> dict[str, Any]:
+def identity_of(spec: Spec, manifest: Manifest) -> dict[str, Any]:
     """Every setting that shapes the trained weights, by dotted key, and the dataset's digest."""
     settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
     return {"dataset": manifest.digest[:16], **settings}
@@ -100,7 +101,8 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """The settings that differ, each with what it was and what it is."""
     keys = sorted(old.keys() | new.keys())
     return [
         f"{key} was {old.get(key)!r}, is {new.get(key)!r}"

@@ -18,7 +18,7 @@ from pipeline.distributed.runtime import start_runtime
 from pipeline.metrics.auc import auc
 from pipeline.model.tables import Table, layout_tables, table_groups
 from pipeline.spec import Spec
-from pipeline.training.checkpoint import read_table
+from pipeline.training.checkpoints.rows import read_table
 from pipeline.training.evaluation import evaluate
 from pipeline.training.journal import read_journal
 from pipeline.training.run_directory import RunDirectory

@@ -1,0 +1,133 @@
+"""What a checkpoint holds of a model and its optimizers, under names that no sharding changes.
+
+    model.<name>                                the model's state
+    dense_optimizer.<parameter>.<moment>        torch's own names
+    embedding_optimizer.<table>.momentum1|2     FBGEMM's names, whoever keeps the moments
+    embedding_optimizer.step                    of Adam and its kin, whose bias correction counts
+
+``row_moments.py`` has those moments that are a number a row.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from fbgemm_gpu.split_embedding_configs import EmbOptimType
+from fbgemm_gpu.split_table_batched_embeddings_ops_training import (
+    SplitTableBatchedEmbeddingBagsCodegen,
+)
+from torch import nn
+
+from pipeline.training.checkpoints.record import CheckpointRecord
+from pipeline.training.checkpoints.row_moments import (
+    is_row_moment,
+    row_moment_to_load,
+    row_moment_to_save,
+)
+from pipeline.training.checkpoints.storage import MODEL
+from pipeline.training.checkpoints.stored_tensor import Box, StoredTensor, stored
+from pipeline.training.optimizers import Optimizers
+
+_STEP = "embedding_optimizer.step"
+# What torch, torchrec and FBGEMM call the same moment.
+_MOMENTS = {
+    "sum": "momentum1",
+    "exp_avg": "momentum1",
+    "momentum1": "momentum1",
+    "exp_avg_sq": "momentum2",
+    "momentum2": "momentum2",
+}
+_COUNTING = {
+    EmbOptimType.ADAM,
+    EmbOptimType.LAMB,
+    EmbOptimType.PARTIAL_ROWWISE_ADAM,
+    EmbOptimType.PARTIAL_ROWWISE_LAMB,
+}
+
+
+def model_tensors(module: nn.Module) -> dict[str, StoredTensor]:
+    """The model's state; loading fills it in place."""
+    return {f"{MODEL}{name}": stored(value) for name, value in module.state_dict().items()}
+
+
+def tensors_to_save(module: nn.Module, optimizers: Optimizers) -> dict[str, StoredTensor]:
+    """The tensors of the model and both optimizers as they are now.
+
+    To be asked for anew every time, since torchrec flushes its caches then.
+    """
+    tensors = model_tensors(module) | _dense_moments(optimizers)
+    for name, weight, moment in _table_moments(module, optimizers):
+        of_rows = is_row_moment(moment)
+        tensors[name] = row_moment_to_save(weight, moment) if of_rows else stored(moment)
+    if counts := _step_counts(module, optimizers):
+        tensors[_STEP] = stored(counts[0])
+    return tensors
+
+
+def tensors_to_load(
+    module: nn.Module, optimizers: Optimizers, record: CheckpointRecord
+) -> dict[str, StoredTensor]:
+    """Where the tensors of a checkpoint go, whatever sharding wrote it."""
+    tensors = model_tensors(module) | _dense_moments(optimizers)
+    for name, weight, moment in _table_moments(module, optimizers):
+        if not is_row_moment(moment):
+            tensors[name] = stored(moment)
+            continue
+        saved = record.tensors.get(name)
+        tensors[name] = row_moment_to_load(weight, moment, saved.shape[-1] if saved else 1)
+    if counts := _step_counts(module, optimizers):
+        tensors[_STEP] = _count_target(counts)
+    return tensors
+
+
+def _dense_moments(optimizers: Optimizers) -> dict[str, StoredTensor]:
+    state: dict[str, dict[str, torch.Tensor]] = optimizers.dense.state_dict()["state"]
+    return {
+        f"dense_optimizer.{parameter}.{moment}": stored(value)
+        for parameter, moments in state.items()
+        for moment, value in moments.items()
+    }
+
+
+def _table_moments(
+    module: nn.Module, optimizers: Optimizers
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    """The name, the table's weight and the moment, plain or sharded, of every moment."""
+    weights = module.state_dict()
+    state: Mapping[str, Mapping[str, Any]] = optimizers.embedding.state_dict()["state"]
+    for parameter, moments in state.items():
+        table = parameter.removesuffix(".weight").rpartition(".")[2]
+        for key, moment in moments.items():
+            kind = key.rpartition(".")[2]
+            if kind != "step":
+                name = f"embedding_optimizer.{table}.{_MOMENTS[kind]}"
+                yield name, weights[parameter], moment
+
+
+def _step_counts(module: nn.Module, optimizers: Optimizers) -> list[torch.Tensor]:
+    """Every count of steps that Adam and its kin keep on this rank, as tensors of one number.
+
+    FBGEMM takes the count from ``iter`` at the first step after a start, and counts on.
+    """
+    replicated = [
+        moments["step"]
+        for moments in optimizers.embedding.state_dict()["state"].values()
+        if "step" in moments and "exp_avg" in moments
+    ]
+    fused = [
+        kernel.iter[0]
+        for kernel in module.modules()
+        if isinstance(kernel, SplitTableBatchedEmbeddingBagsCodegen)
+        and kernel.optimizer in _COUNTING
+    ]
+    return replicated + fused
+
+
+def _count_target(counts: list[torch.Tensor]) -> StoredTensor:
+    loaded = torch.zeros((), dtype=torch.float64)
+
+    def settle() -> None:
+        for count in counts:
+            count.copy_(loaded)
+
+    return StoredTensor((), [Box((), loaded)], settle)

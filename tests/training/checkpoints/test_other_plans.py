@@ -1,0 +1,71 @@
+"""A checkpoint of two processes goes on under any other number of processes and plan."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from small_trainings import SpecMaker, finish, last_state, start_torchrun
+
+from pipeline.spec import Spec
+from pipeline.training.journal import read_journal
+from pipeline.training.run_directory import RunDirectory
+
+SAVED_STEP = 8
+# No dropout and no statistics of a batch: what a step does depends on the global batch alone.
+BASE: dict[str, dict[str, Any]] = {"train": {"checkpoint_every": 4, "keep_checkpoints": 99}}
+
+
+def losses_after(spec: Spec, step: int) -> list[float]:
+    points = read_journal(RunDirectory(spec.run_directory).journal_file)
+    return [p["loss"] for p in points if p["kind"] == "train" and p["step"] > step]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "saved", "resumed"),
+    [
+        ("adagrad", "table_wise", [(1, "data_parallel"), (4, "row_wise")]),
+        ("rowwise_adagrad", "row_wise", [(1, "table_wise"), (4, "table_row_wise")]),
+        pytest.param(
+            "sgd", "row_wise", [(1, "data_parallel"), (4, "table_wise")], marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "adagrad", "data_parallel", [(1, "row_wise"), (4, "table_wise")], marks=pytest.mark.slow
+        ),
+        pytest.param("adam", "data_parallel", [(1, "data_parallel")], marks=pytest.mark.slow),
+    ],
+)
+def test_saved_by_two_it_goes_on_with_one_and_four(
+    make_spec: SpecMaker,
+    branch: Callable[..., Spec],
+    optimizer: str,
+    saved: str,
+    resumed: list[tuple[int, str]],
+) -> None:
+    sections = {**BASE, "embedding_optimizer": {"name": optimizer, "learning_rate": 0.02}}
+    two = make_spec("two", **sections, sharding={"type": saved})
+    finish(start_torchrun("pipeline.train", two, processes=2))
+    expected = losses_after(two, SAVED_STEP)
+    for processes, sharding in resumed:
+        name = f"{processes}-{sharding}"
+        spec = branch(name, two, SAVED_STEP, **sections, sharding={"type": sharding})
+        finish(start_torchrun("pipeline.train", spec, processes=processes))
+        found = losses_after(spec, SAVED_STEP)
+        # The first loss is of the predictions of the model as it was loaded.
+        assert found[0] == pytest.approx(expected[0], abs=1e-6)
+        assert found == pytest.approx(expected, abs=1e-4)
+        assert last_state(spec).keys() == last_state(two).keys()
+
+
+def test_a_resumed_training_on_as_many_processes_is_the_same_to_the_bit(
+    make_spec: SpecMaker, branch: Callable[..., Spec]
+) -> None:
+    sections = {**BASE, "model": {"dropout": 0.3, "normalization": "batch"}}
+    two = make_spec("two", **sections)
+    finish(start_torchrun("pipeline.train", two, processes=2))
+    spec = branch("again", two, SAVED_STEP, **sections)
+    finish(start_torchrun("pipeline.train", spec, processes=2))
+    expected, found = last_state(two), last_state(spec)
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
