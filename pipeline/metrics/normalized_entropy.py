@@ -1,15 +1,9 @@
 """The logistic loss against that of always predicting the base rate."""
 
 import math
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.metrics.logloss import logloss
 
 
-def normalized_entropy(labels: NDArray[Any], probabilities: NDArray[Any]) -> float:
+def normalized_entropy(loss: float, base_rate: float) -> float:
     """The logloss over the entropy of the labels' mean r: below 1 is better than knowing only r.
 
         NE = logloss / -(r ln r + (1 - r) ln(1 - r))
@@ -18,20 +12,16 @@ def normalized_entropy(labels: NDArray[Any], probabilities: NDArray[Any]) -> flo
     1). Unlike the logloss it can be compared between data of different base rates.
 
     Args:
-        labels: (rows,) 0 or 1.
-        probabilities: (rows,) of label 1, in [0, 1].
+        loss: the logloss, in nats.
+        base_rate: the labels' mean, by row weight.
 
     Returns:
         A value from 0; nan when the labels are of one class or there are no rows.
 
-    Raises:
-        ValueError: when the shapes are not one and the same (rows,).
-
-    >>> normalized_entropy(np.array([1, 0, 0, 0]), np.full(4, 0.25))
+    >>> normalized_entropy(math.log(2), 0.5)
     1.0
     """
-    loss = logloss(labels, probabilities)
-    base_rate = float(np.mean(labels > 0)) if labels.size else 0.0
-    if base_rate in (0.0, 1.0):
+    if not 0.0 < base_rate < 1.0:
         return math.nan
-    return loss / logloss(labels, np.full(labels.shape, base_rate))
+    entropy = -base_rate * math.log(base_rate) - (1.0 - base_rate) * math.log1p(-base_rate)
+    return loss / entropy

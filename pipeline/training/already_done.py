@@ -1,5 +1,6 @@
 """Whether a stage has nothing left to do. Imports no torch, so that to find out takes no time."""
 
+import json
 import os
 
 from pipeline.data.manifest import read_manifest
@@ -22,7 +23,9 @@ def is_trained(spec: Spec) -> bool:
 
 
 def is_evaluated(spec: Spec) -> bool:
-    """Whether metrics and report are there and younger than the training; says so if they are.
+    """Whether metrics and report are there, of the same groups and younger than the training.
+
+    Says so if they are.
 
     Raises:
         InputError: as ``is_trained``.
@@ -34,6 +37,9 @@ def is_evaluated(spec: Spec) -> bool:
     finished = directory.record_file.stat().st_mtime_ns
     outputs = (directory.metrics_file, directory.report_file)
     if not all(path.exists() and path.stat().st_mtime_ns >= finished for path in outputs):
+        return False
+    measured = json.loads(directory.metrics_file.read_text()).get("evaluate", {})
+    if measured.get("group_field", "") != spec.evaluate.group_field:
         return False
     _say(f"{directory.path}: evaluated already, nothing has changed, skipped")
     return True

@@ -16,7 +16,6 @@ from pipeline.diagnostics.collapse import FieldCollapse, summarise
 from pipeline.diagnostics.gates import gate_figures
 from pipeline.diagnostics.report import write_report
 from pipeline.distributed.runtime import Runtime
-from pipeline.metrics.calibration import calibration_curve
 from pipeline.model.multi_embedding import ParameterCount
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
@@ -24,12 +23,11 @@ from pipeline.spec_model import GroupSpec
 from pipeline.training.checkpoints.loading import load_model
 from pipeline.training.collapse_probe import probe_collapse
 from pipeline.training.journal import read_journal
-from pipeline.training.prediction import ScoredSplit, score_split
+from pipeline.training.prediction import ScoredSplit, check_group_field, score_split
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Predictor, build_predictor, scoring_loader
 
 EVALUATED_SPLITS = ("valid", "test")
-CALIBRATION_BINS = 20
 
 
 def evaluate(spec: Spec, runtime: Runtime) -> None:
@@ -46,6 +44,7 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         raise InputError(
             f"{directory.path}: holds no finished training; run `python -m pipeline.train SPEC`"
         )
+    check_group_field(spec.evaluate, manifest)
     if runtime.is_main:
         restore(directory.best)
     dist.barrier()
@@ -56,17 +55,22 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
     }
     collapse = probe_collapse(directory.best, predictor.model.tables, runtime)
     if runtime.is_main:
-        whole = {split: result for split, result in scored.items() if result is not None}
-        metrics = _metrics(spec, manifest, predictor, trained, whole, collapse)
-        _write(directory, spec, metrics, whole["test"], collapse)
+        metrics = _metrics(spec, manifest, predictor, trained, scored, collapse)
+        _write(directory, spec, metrics, scored["test"], collapse)
 
 
 def _score(
     split: str, spec: Spec, manifest: Manifest, runtime: Runtime, predictor: Predictor
-) -> ScoredSplit | None:
+) -> ScoredSplit:
     loader = scoring_loader(spec, manifest, runtime, split)
-    title = f"evaluate {split}"
-    return score_split(title, predictor.model.module, predictor.pipeline, loader, runtime)
+    return score_split(
+        f"evaluate {split}",
+        predictor.model.module,
+        predictor.pipeline,
+        loader,
+        runtime,
+        spec.evaluate,
+    )
 
 
 def _metrics(
@@ -96,10 +100,11 @@ def _metrics(
             "semantics": trained["embedding_optimizer_semantics"],
         },
         "train": trained,
+        "evaluate": {"group_field": spec.evaluate.group_field},
         "collapse": summarise(collapse),
     }
     for name, result in scored.items():
-        metrics[name] = {"rows": result.labels.shape[1], **result.metrics()}
+        metrics[name] = {"rows": result.results.rows, **result.metrics()}
     if (gate := scored["test"].gate) is not None:
         metrics["gate"] = gate_figures(gate, scored["test"].tasks, spec.model)
     if oracle := manifest.oracle.get("test"):
@@ -145,7 +150,7 @@ def _write(
         metrics,
         read_journal(directory.journal_file),
         collapse,
-        calibration_curve(scored.labels[0], scored.probabilities[0], CALIBRATION_BINS),
+        scored.results.curve,
         to_toml(spec),
     )
     write_whole(
@@ -154,8 +159,8 @@ def _write(
     test = metrics["test"]
     for label, figures in test["tasks"].items() if "tasks" in test else [("", test)]:
         print(
-            f"{directory.path}: test AUC{f' of {label}' if label else ''} {figures['auc']:.5f}, "
-            f"logloss {figures['logloss']:.5f}, "
+            f"{directory.path}: test AUC{f' of {label}' if label else ''} {figures['auc']:.5f}"
+            f"{_asides(figures)}, logloss {figures['logloss']:.5f}, "
             f"normalised entropy {figures['normalized_entropy']:.5f}, "
             f"calibration {figures['calibration']:.3f} over {test['rows']:,} rows"
         )
@@ -165,3 +170,10 @@ def _write(
             f"the model is {metrics['share_of_oracle']:.1%} of the way there from 0.5"
         )
     print(f"report: {page}")
+
+
+def _asides(figures: dict[str, float]) -> str:
+    """What else there is to say of an AUC: its error, where it has one, and GAUC."""
+    within = f" (within {figures['auc_error_bound']:.0e})" if "auc_error_bound" in figures else ""
+    grouped = f", GAUC {figures['gauc']:.5f}" if "gauc" in figures else ""
+    return within + grouped

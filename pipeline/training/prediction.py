@@ -1,60 +1,48 @@
-"""Predictions over a whole split, from all ranks to rank 0."""
+"""Predictions over a whole split, and their metrics over all ranks' rows."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torchrec.distributed.model_parallel import DistributedModelParallel
 from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
-from pipeline.console import progress
+from pipeline.console import InputError, progress
 from pipeline.data.batch import Batch
 from pipeline.data.loading.loader import Loader
+from pipeline.data.manifest import Manifest
 from pipeline.diagnostics.gates import gate_sums
 from pipeline.distributed.runtime import Runtime
-from pipeline.metrics.auc import auc
-from pipeline.metrics.calibration import calibration
-from pipeline.metrics.logloss import logloss
-from pipeline.metrics.normalized_entropy import normalized_entropy
+from pipeline.metrics.click_metrics import ClickMetrics, ClickResults
+from pipeline.metrics.group_rows import GroupRows
 from pipeline.model.click_task import Prediction
+from pipeline.spec_training import EvaluateSpec
 
 Pipeline: TypeAlias = TrainPipelineSparseDist  # of Batch to Prediction
 
 
 @dataclass(frozen=True)
 class ScoredSplit:
-    """What was predicted for a split's rows.
+    """What was predicted for a split's rows, on all ranks together.
 
     Attributes:
         tasks: the labels' names, the main one first.
-        labels: (T, rows) float64.
-        probabilities: (T, rows) float64.
+        results: the metrics.
         gate: ``gate_sums`` over all rows; None for the mean head.
     """
 
     tasks: tuple[str, ...]
-    labels: np.ndarray
-    probabilities: np.ndarray
+    results: ClickResults
     gate: torch.Tensor | None
 
     def metrics(self) -> dict[str, Any]:
         """The main task's metrics over all rows; those of each by name in ``tasks`` of several."""
-        by_task = dict(zip(self.tasks, map(_metrics, self.labels, self.probabilities), strict=True))
+        by_task = self.results.by_task
         main = by_task[self.tasks[0]]
         return main if len(by_task) == 1 else {**main, "tasks": by_task}
-
-
-def _metrics(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """AUC, logloss, normalised entropy and calibration of a task."""
-    return {
-        "auc": auc(labels, probabilities),
-        "logloss": logloss(labels, probabilities),
-        "normalized_entropy": normalized_entropy(labels, probabilities),
-        "calibration": calibration(labels, probabilities),
-    }
 
 
 def total_loss(metrics: dict[str, Any], weights: Sequence[float]) -> float:
@@ -62,6 +50,22 @@ def total_loss(metrics: dict[str, Any], weights: Sequence[float]) -> float:
     by_task = metrics["tasks"].values() if "tasks" in metrics else [metrics]
     losses = [of_task["logloss"] for of_task in by_task]
     return sum(weight * loss for weight, loss in zip(weights, losses, strict=True))
+
+
+def check_group_field(spec: EvaluateSpec, manifest: Manifest) -> None:
+    """Holds that ``evaluate.group_field`` can tell groups apart, before any time is spent.
+
+    Raises:
+        InputError: there is no such field, or it has several values a row.
+    """
+    kinds = {field.name: field.kind for field in manifest.fields}
+    if spec.group_field and kinds.get(spec.group_field, "multi_valued") == "multi_valued":
+        single = ", ".join(name for name, kind in kinds.items() if kind != "multi_valued")
+        found = "has several values a row" if spec.group_field in kinds else "is no field"
+        raise InputError(
+            f"evaluate.group_field = {spec.group_field!r} {found} of the dataset; name one of "
+            f"{single}, or none"
+        )
 
 
 def drain(pipeline: Pipeline, batches: Iterator[Batch]) -> Iterator[Prediction]:
@@ -80,8 +84,9 @@ def score_split(
     pipeline: Pipeline,
     loader: Loader,
     runtime: Runtime,
-) -> ScoredSplit | None:
-    """Predicts every row of a split. Collective; rank 0 gets the result, the others None.
+    spec: EvaluateSpec,
+) -> ScoredSplit:
+    """Predicts every row of a split. Collective; every rank gets the same.
 
     Args:
         title: of the progress shown.
@@ -89,28 +94,51 @@ def score_split(
         pipeline: that feeds it.
         loader: of the split, with the labels of the model's tasks.
         runtime: this rank's place.
+        spec: what is measured.
+
+    Raises:
+        InputError: no group of ``evaluate.group_field`` has both classes, so there is no GAUC.
     """
     module.eval()
-    outcomes, gates = [], []
+    groups = GroupRows(len(loader.labels), loader.rows) if spec.group_field else None
+    metrics = ClickMetrics(loader.labels, spec.auc_cells, groups)
+    gates = []
+    group_ids: deque[torch.Tensor] = deque()
+    batches = _noting_groups(loader.epoch(0), spec.group_field, group_ids)
     with progress(title, loader.batches_per_epoch, "batches", shown=runtime.is_main) as advance:
-        for outcome in drain(pipeline, loader.epoch(0)):
-            rows = [outcome.logits, outcome.labels, outcome.weights.unsqueeze(0)]
-            outcomes.append(torch.cat(rows).cpu())
+        for outcome in drain(pipeline, batches):
+            ids = group_ids.popleft() if spec.group_field else None
+            metrics.add(outcome.logits, outcome.labels, outcome.weights > 0, ids)
             if outcome.gate is not None:
-                gates.append(gate_sums(outcome.gate, outcome.weights).cpu())
+                gates.append(gate_sums(outcome.gate, outcome.weights))
             advance(1)
     module.train()
-    gate = sum(gates[1:], gates[0]) if gates else None
+    gate = sum(gates[1:], gates[0]).cpu() if gates else None
     if gate is not None:
         dist.all_reduce(gate)
-    # The ranks' batches are equally long, so their parts of the split are too.
-    local = torch.cat(outcomes, dim=1)
-    if not runtime.is_main:
-        dist.gather(local)
-        return None
-    parts = [torch.empty_like(local) for _ in range(runtime.world_size)]
-    dist.gather(local, parts)
-    rows_of_all = torch.cat(parts, dim=1).double()
-    real = rows_of_all[:, rows_of_all[-1] > 0]
-    logits, labels = real[:-1].chunk(2)
-    return ScoredSplit(loader.labels, labels.numpy(), torch.sigmoid(logits).numpy(), gate)
+    results = metrics.results()
+    _check_groups(title, spec, results)
+    return ScoredSplit(loader.labels, results, gate)
+
+
+def _noting_groups(
+    batches: Iterator[Batch], field: str, noted: deque[torch.Tensor]
+) -> Iterator[Batch]:
+    """The batches, with the ids of their rows' groups noted on their way into the pipeline.
+
+    Its outcomes come in the same order, some batches later.
+    """
+    for batch in batches:
+        if field:
+            # A copy: a view would keep the whole batch.
+            noted.append(batch.features[field].values().int())
+        yield batch
+
+
+def _check_groups(title: str, spec: EvaluateSpec, results: ClickResults) -> None:
+    for label, figures in results.by_task.items():
+        if figures.get("gauc_groups") == 0:
+            raise InputError(
+                f"{title}: no value of evaluate.group_field = {spec.group_field!r} has rows of "
+                f"both classes of {label!r}, so there is no GAUC; name another field, or none"
+            )

@@ -5,6 +5,7 @@ from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.distributed.plan import describe_plan
 from pipeline.distributed.runtime import Runtime
 from pipeline.spec import Spec
+from pipeline.training.prediction import check_group_field
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training
 from pipeline.training.tasks import task_labels
@@ -19,6 +20,7 @@ def train(spec: Spec, runtime: Runtime) -> None:
     """
     manifest = read_manifest(spec.dataset_directory)
     _check_splits(spec, manifest)
+    check_group_field(spec.evaluate, manifest)
     directory = RunDirectory(spec.run_directory)
     training = build_training(spec, manifest, runtime)
     if runtime.is_main:
