@@ -14,8 +14,8 @@ import torch.distributed as dist
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import Manifest
+from pipeline.distributed.batch_statistics import average_batch_statistics
 from pipeline.distributed.runtime import Runtime
-from pipeline.distributed.sharding import average_batch_statistics
 from pipeline.model.click_task import Prediction
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.directories import clear_unfinished, whole_checkpoints
@@ -31,6 +31,7 @@ from pipeline.training.run_directory import RunDirectory, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
 from pipeline.training.validation import validate
+from pipeline.training.warm_start import warm_start
 
 
 class Trainer:
@@ -54,13 +55,13 @@ class Trainer:
         self._loader = training_loader(spec, manifest, runtime)
         self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
         identity = identity_of(spec, manifest)
-        self._progress = self._resume(identity)
+        self._progress = self._resume(identity, manifest)
         self._saver = CheckpointSaver(directory, identity, spec.train.keep_checkpoints, runtime)
         self._journal = Journal(directory, self._progress) if runtime.is_main else None
         self._losses = RecentLosses(runtime, spec.train.max_loss)
         self._log = StepLog(spec, self._loader, self._journal, self._progress)
 
-    def _resume(self, identity: dict[str, Any]) -> Progress:
+    def _resume(self, identity: dict[str, Any], manifest: Manifest) -> Progress:
         """Fills the model from the last checkpoint that is whole, if there is one."""
         if self._runtime.is_main:
             clear_unfinished(self._directory.checkpoints, self._directory.best)
@@ -70,10 +71,20 @@ class Trainer:
         found = load_newest(self._directory.checkpoints, targets, identity, self._runtime)
         if found is None:
             settings = self._spec.train
+            if settings.warm_start:
+                self._warm_start(manifest)
             return Progress(stopping=EarlyStopping(settings.monitor, settings.patience))
         checkpoint, at = found
         self._say(f"resumes from {checkpoint}: epoch {at.epoch + 1}, step {at.step:,}")
         return at
+
+    def _warm_start(self, manifest: Manifest) -> None:
+        """Takes the embeddings of another run, and says of how many rows."""
+        tables = self._training.model.tables
+        found = warm_start(self._module, tables, self._spec, manifest, self._runtime)
+        rows = {field.name: field.cardinality for field in manifest.fields}
+        listed = ", ".join(f"{name} {known:,} of {rows[name]:,}" for name, known in found.items())
+        self._say(f"starts from the embeddings of {self._spec.train.warm_start}; rows: {listed}")
 
     def train(self) -> dict[str, Any]:
         """Runs the epochs that are left and returns the facts of the whole training."""

@@ -67,10 +67,19 @@ def load_model(directory: Path, module: nn.Module, runtime: Runtime) -> None:
     Raises:
         InputError: it is damaged or of another model.
     """
+    _fill(directory, checked_record(directory, runtime), model_tensors(module))
+
+
+def checked_record(directory: Path, runtime: Runtime) -> CheckpointRecord:
+    """What a checkpoint holds, after reading all of it. Collective.
+
+    Raises:
+        InputError: it is damaged.
+    """
     found = _checked(directory, runtime)
     if isinstance(found, str):
         raise InputError(f"{directory}: the checkpoint does not load: {found}")
-    _fill(directory, found, model_tensors(module))
+    return found
 
 
 def _newest_first(checkpoints: Path, runtime: Runtime) -> list[Path]:
