@@ -16,6 +16,7 @@ from pipeline.model.multi_embedding import MultiEmbedding, ParameterCount
 from pipeline.spec import Spec
 from pipeline.training.optimizers import Optimizers, build_optimizers
 from pipeline.training.prediction import Pipeline
+from pipeline.training.run_directory import RunDirectory
 from pipeline.training.tasks import task_labels
 
 
@@ -64,7 +65,9 @@ def _build_model(
         dense_fields=[field.name for field in manifest.dense],
     )
     parameters = model.count_parameters()
-    return shard_model(ClickTask(model, spec.model), spec, runtime), parameters
+    stored_plan = RunDirectory(spec.run_directory).plan_record_file
+    task = ClickTask(model, spec.model)
+    return shard_model(task, spec, runtime, stored_plan), parameters
 
 
 def _pipeline(model: ShardedModel, optimizer: Optimizer, runtime: Runtime) -> Pipeline:

@@ -24,7 +24,9 @@ def train(spec: Spec, runtime: Runtime) -> None:
     directory = RunDirectory(spec.run_directory)
     training = build_training(spec, manifest, runtime)
     if runtime.is_main:
-        directory.begin(spec, manifest, describe_plan(training.model.plan, training.model.tables))
+        sharded = training.model
+        plan = describe_plan(sharded.plan, sharded.tables)
+        directory.begin(spec, manifest, plan, sharded.plan_record)
         print(_describe(spec, manifest, runtime, training), flush=True)
     facts = Trainer(spec, manifest, runtime, training, directory).train()
     facts |= {

@@ -143,7 +143,7 @@ def _measure(case: Case) -> dict[str, float]:
         torch.manual_seed(0)
         model = MultiEmbedding(FIELDS, spec.model, spec.train.precision, torch.device("meta"))
         parameters = model.count_parameters()
-        sharded = shard_model(ClickTask(model, spec.model), spec, runtime)
+        sharded = shard_model(ClickTask(model, spec.model), spec, runtime, None)
         optimizers = build_optimizers(sharded.module, spec)
         pipeline = TrainPipelineSparseDist(sharded.module, optimizers.combined, runtime.device)
         batches = _batches()
