@@ -8,7 +8,7 @@ from torchrec.distributed.types import CacheParams
 
 from pipeline.console import InputError
 from pipeline.distributed.hardware import Cluster
-from pipeline.distributed.optimizer_settings import check_settings
+from pipeline.distributed.optimizer_settings import check_optimizer
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.model.tables import COLUMN_MULTIPLE, Table
 from pipeline.spec import Spec
@@ -74,9 +74,10 @@ def _constraints(
 ) -> ParameterConstraints:
     key, rule = ruled or ("sharding", ShardingRule())
     asked = rule.type or (() if spec.sharding.type == "auto" else (spec.sharding.type,))
-    for kind in asked:
+    wanted = asked or _sensible_types(spec, cluster)
+    for kind in wanted:
         _check_type(key, kind, table, spec, cluster)
-    types = _cut_where_rows_suffice(asked or _sensible_types(spec, cluster), table, cluster)
+    types = _cut_where_rows_suffice(wanted, table, cluster)
     kernels = rule.kernel or tuple(dict.fromkeys(_own_kernel(kind) for kind in types))
     _check_kernels(key, types, kernels, cluster)
     return ParameterConstraints(
@@ -99,7 +100,7 @@ def _sensible_types(spec: Spec, cluster: Cluster) -> tuple[ShardingType, ...]:
     One rank holds whole tables: cutting rows into one part costs the time of sorting ids by part.
     """
     known = TABLE_OPTIMIZERS[spec.embedding_optimizer.name]
-    if cluster.hardware.device == "cpu" and not known.fused_on_cpu:
+    if cluster.hardware.device == "cpu" and known.replicated and not known.fused_on_cpu:
         return ("data_parallel",)
     if cluster.world_size == 1:
         return ("table_wise",)
@@ -131,30 +132,13 @@ def _cut_where_rows_suffice(
 
 
 def _check_type(key: str, kind: ShardingType, table: Table, spec: Spec, cluster: Cluster) -> None:
-    """Refuses what the embedding optimizer cannot do under a sharding type on this device."""
+    """Refuses what TorchRec or the embedding optimizer cannot do under a sharding type here."""
     if kind == "grid" and table.field.pooling == "mean":
         raise InputError(
             f"{key}: type = 'grid': TorchRec averages the bags of {table.name} wrongly under it; "
             "give that table a rule with another type, or its field pooling = 'sum'"
         )
-    optimizer = spec.embedding_optimizer.name
-    known = TABLE_OPTIMIZERS[optimizer]
-    if kind == "data_parallel":
-        if not known.replicated:
-            able = ", ".join(n for n, o in TABLE_OPTIMIZERS.items() if o.replicated)
-            raise InputError(
-                f"{key}: embedding_optimizer.name = {optimizer!r} has no step for "
-                f"'data_parallel' tables; set the type to 'auto', or use one of {able}"
-            )
-        check_settings(spec.embedding_optimizer, True, cluster.hardware.device)
-        return
-    if cluster.hardware.device == "cpu" and not known.fused_on_cpu:
-        able = ", ".join(n for n, o in TABLE_OPTIMIZERS.items() if o.fused_on_cpu)
-        raise InputError(
-            f"{key}: embedding_optimizer.name = {optimizer!r} with type = {kind!r}: FBGEMM has no "
-            f"such kernel on CPU; use the type 'data_parallel', or one of {able}"
-        )
-    check_settings(spec.embedding_optimizer, False, cluster.hardware.device)
+    check_optimizer(key, kind, spec.embedding_optimizer, cluster.hardware.device)
 
 
 def _check_kernels(
