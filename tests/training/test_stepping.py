@@ -1,5 +1,6 @@
 """Accumulation and clipping of gradients, on the model's own batches."""
 
+import shutil
 from itertools import pairwise
 from typing import Any
 
@@ -7,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from small_trainings import SpecMaker, last_state, train_here
+from small_trainings import SpecMaker, last_checkpoint, last_state, train_here
 
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
 from pipeline.distributed.sharding import TABLE_KEY, local_parts
 from pipeline.spec import Spec
+from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training, training_loader
 
 Weights = dict[str, np.ndarray]
@@ -134,6 +136,24 @@ class TestAccumulate:
         train_here(spec)
         counts = {int(values) for key, values in last_state(spec).items() if key.endswith(".step")}
         assert counts == {12}
+
+    def test_goes_on_from_a_checkpoint_as_if_unbroken(self, make_spec: SpecMaker) -> None:
+        """The last checkpoint is of step 32, the end of an epoch; the one before of step 30."""
+        schedule = {"warmup_steps": 5, "decay": "cosine", "decay_steps": 20}
+        spec = make_spec(
+            embedding_optimizer={"name": "adam", "schedule": schedule},
+            dense_optimizer={"schedule": schedule},
+            train={"batch_size": 100, "accumulate": 3, "checkpoint_every": 3, "clip_norm": 0.1},
+        )
+        train_here(spec)
+        unbroken = last_state(spec)
+        directory = RunDirectory(spec.run_directory)
+        shutil.rmtree(last_checkpoint(spec))
+        assert last_checkpoint(spec).name.endswith("30")
+        directory.record_file.unlink()
+        train_here(spec)
+        for key, values in last_state(spec).items():
+            assert torch.equal(values, unbroken[key]), key
 
     @pytest.mark.parametrize("key", ["checkpoint_every", "validate_every"])
     def test_refuses_a_checkpoint_between_its_steps(self, make_spec: SpecMaker, key: str) -> None:

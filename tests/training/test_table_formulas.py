@@ -151,3 +151,11 @@ def test_tables_step_at_the_rate_of_the_schedule(
     spec = spec_of(make_spec, sharding, name=name, learning_rate=0.4, schedule=schedule)
     rates = [0.2, 0.4, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
     check_steps(spec, "cpu", formula, len(rates), rates)
+
+
+def test_replicated_and_sharded_tables_of_one_model_step_alike(make_spec: SpecMaker) -> None:
+    rules = [{"tables": "large*", "type": ["data_parallel"]}, {"type": ["table_wise"]}]
+    schedule = {"warmup_steps": 4}
+    optimizer = {"name": "adagrad", "learning_rate": 0.4, "eps": 1e-3, "schedule": schedule}
+    spec = make_spec(embedding_optimizer=optimizer, sharding={"rules": rules})
+    check_steps(spec, "cpu", adagrad, 6, rates=[0.1, 0.2, 0.3, 0.4, 0.4, 0.4])
