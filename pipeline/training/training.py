@@ -68,7 +68,14 @@ def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Traini
             f"{spec.run.directory}: {groups}, {spec.model.head} head, {spec.model.tables} tables",
             f"data: {manifest.splits['train'].rows:,} train rows, {len(manifest.fields)} fields",
             f"parameters: {parameters.embedding:,} embedding, {parameters.dense:,} dense",
-            f"embedding optimizer: {spec.embedding_optimizer.name}, {semantics} updates",
+            f"embedding optimizer: {spec.embedding_optimizer.name}, {semantics} updates{_accumulation(spec)}",
             f"device: {runtime.world_size} x {runtime.device.type} ({runtime.reason})",
         ]
     )
+
+
+def _accumulation(spec: Spec) -> str:
+    """What waits for a step, where anything does."""
+    if spec.train.accumulate == 1:
+        return ""
+    return f"; steps of {spec.train.accumulate} batches, sharded tables at every batch"
