@@ -3,6 +3,7 @@
 # make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
 # make bench-loader [ROWS=100000]                the loader beside training
 # make bench-train [ONLY="dcnv2 ipnn" SETS="1 4"]  a training step of every interaction, beside its floor
+# make chaos [KILLS=30]    a job of two ranks that are killed at random, beside one left alone; 10 minutes
 # make lint    formatting, lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: env demo test test-slow bench-prepare bench-loader bench-train lint format clean
+.PHONY: env demo test test-slow bench-prepare bench-loader bench-train chaos lint format clean
 
 env: $(INSTALLED)
 
@@ -43,6 +44,10 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	pytest -m slow
+
+KILLS := 30
+chaos: $(INSTALLED)
+	KILLS=$(KILLS) pytest -m slow -s tests/chaos
 
 ROWS := 500000
 ROUNDS := 3
