@@ -62,13 +62,13 @@ def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Traini
         for group in spec.model.resolved_groups
     )
     parameters = training.parameters
-    semantics = training.optimizers.semantics
+    updates = f"{training.optimizers.semantics} updates{_accumulation(spec)}"
     return "\n".join(
         [
             f"{spec.run.directory}: {groups}, {spec.model.head} head, {spec.model.tables} tables",
             f"data: {manifest.splits['train'].rows:,} train rows, {len(manifest.fields)} fields",
             f"parameters: {parameters.embedding:,} embedding, {parameters.dense:,} dense",
-            f"embedding optimizer: {spec.embedding_optimizer.name}, {semantics} updates{_accumulation(spec)}",
+            f"embedding optimizer: {spec.embedding_optimizer.name}, {updates}",
             f"device: {runtime.world_size} x {runtime.device.type} ({runtime.reason})",
         ]
     )
