@@ -26,7 +26,16 @@ _OPERATIONAL: dict[str, Any] = {
     "prepare": True,
     "sharding": {"type", "rules", "reserved_share", "hardware"},
     "evaluate": True,
-    "train": {"device", "checkpoint_every", "keep_checkpoints", "log_every"},
+    "train": {
+        "device",
+        "pipeline",
+        "max_loss",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "log_every",
+        "profile_steps",
+        "timeout_minutes",
+    },
 }
 
 
