@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from measured_fields import measured_field
 
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field, summarise
+from pipeline.diagnostics.collapse import FieldCollapse, summarise
 from pipeline.metrics.calibration import CalibrationCurve
 
 
 def _field(name: str, rows: int, sets: int, seed: int) -> FieldCollapse:
     generator = torch.Generator().manual_seed(seed)
-    return analyse_field(name, [torch.randn(rows, 4, generator=generator) for _ in range(sets)])
+    return measured_field(name, [torch.randn(rows, 4, generator=generator) for _ in range(sets)])
 
 
 @pytest.fixture(scope="session")

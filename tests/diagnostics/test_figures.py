@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import torch
+from measured_fields import measured_field
 
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
+from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import abundance_bars, sparkline, spectra
 from pipeline.diagnostics.run_plots import loss_curve, validation_curve
 
@@ -29,7 +30,7 @@ def test_the_bars_name_every_field_with_its_value_and_rows(collapse: list[FieldC
 
 
 def test_a_figure_of_thirty_nine_fields_grows_with_them() -> None:
-    fields = [analyse_field(f"field_{i}", [torch.randn(30, 4)]) for i in range(39)]
+    fields = [measured_field(f"field_{i}", [torch.randn(30, 4)]) for i in range(39)]
 
     svg = abundance_bars(fields)
 
@@ -38,14 +39,14 @@ def test_a_figure_of_thirty_nine_fields_grows_with_them() -> None:
 
 
 def test_a_long_field_name_loses_its_middle_in_the_figure() -> None:
-    svg = abundance_bars([analyse_field("clicks_of_the_last_thirty_days", [torch.randn(30, 4)])])
+    svg = abundance_bars([measured_field("clicks_of_the_last_thirty_days", [torch.randn(30, 4)])])
 
     assert ">clicks_o…irty_days</text>" in svg
 
 
 @pytest.mark.parametrize("matrix", [torch.zeros(30, 4), torch.ones(30, 4), torch.randn(1, 1)])
 def test_a_collapsed_field_has_figures_too(matrix: torch.Tensor) -> None:
-    field = analyse_field("a", [matrix])
+    field = measured_field("a", [matrix])
 
     for svg in (
         abundance_bars([field]),
