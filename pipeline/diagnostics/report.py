@@ -159,10 +159,9 @@ def _lead(collapse: Sequence[FieldCollapse]) -> str:
 
 
 def _abundance_figure(collapse: Sequence[FieldCollapse]) -> str:
+    of_sets = "Bars: all sets side by side. Dots: each set alone. "
     caption = (
-        "Bars: all sets side by side. Dots: each set alone."
-        if len(collapse[0].sets) > 1
-        else "The lowest on top."
+        f"{of_sets if len(collapse[0].sets) > 1 else ''}Orange: a random matrix of that shape."
     )
     return figure("Information abundance by field", caption, abundance_bars(collapse))
 
