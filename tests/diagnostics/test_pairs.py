@@ -65,7 +65,7 @@ def test_patterns_are_the_norms_of_the_blocks_of_all_layers() -> None:
     found = group_pairs("g", interaction, grams_of(tables(SETS)), slice(0, SETS)).patterns
 
     assert found is not None
-    block = torch.stack(list(interaction.weights))[:, 1, SIZE : 2 * SIZE, 2 * SIZE :]
+    block = torch.stack(list(interaction.weights)).detach()[:, 1, SIZE : 2 * SIZE, 2 * SIZE :]
     assert found.shape == (SETS, FIELDS, FIELDS)
     assert found[1, 1, 2] == pytest.approx(float(block.square().sum().sqrt()))
 
