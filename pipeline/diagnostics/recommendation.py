@@ -74,7 +74,7 @@ def recommend(collapse: Sequence[FieldCollapse]) -> Recommendation:
         )
     return Recommendation(
         "more sets",
-        f"Half of the fields that could fill {dimensions} dimensions need {median(used):g} or fewer "
+        f"Half of the fields that could fill {dimensions} dimensions need {median(used):g} or less "
         f"for {energy}, while others need up to {max(used)}. More columns would collapse with "
         "these; a set more brings an interaction of its own.",
     )

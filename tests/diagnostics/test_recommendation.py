@@ -28,7 +28,7 @@ def test_spread_fields_need_nothing() -> None:
 def test_where_some_fields_use_their_dimensions_and_most_do_not_more_sets_help() -> None:
     found = recommend(single(2, 2, 3, 9))
     assert found.advice == "more sets"
-    assert "need 2.5 or fewer" in found.reason
+    assert "need 2.5 or less" in found.reason
     assert "up to 9" in found.reason
 
 
