@@ -42,6 +42,12 @@ class FieldGram:
         )
 
 
+def empty_gram(name: str, widths: Sequence[int]) -> FieldGram:
+    """Of no rows: what shards are added to."""
+    nothing = torch.zeros(sum(widths), sum(widths), dtype=torch.float64)
+    return FieldGram(name, 0, tuple(widths), nothing, nothing)
+
+
 def field_gram(
     name: str, sets: Sequence[Tensor], counts: Tensor, chunk_rows: int = CHUNK_ROWS
 ) -> FieldGram:

@@ -31,6 +31,10 @@ class SubEmbeddings:
     field_abundance: NDArray[np.float64]
     abundance: NDArray[np.float64]
 
+    def of(self, field: str, other: str) -> float:
+        """IA(E_(i->j)) by the fields' names."""
+        return float(self.abundance[self.fields.index(field), self.fields.index(other)])
+
     @property
     def row_sums(self) -> NDArray[np.float64]:
         """(F,) sum_j IA(E_(i->j)): of each field's own sub-embeddings (paper, Figure 3)."""

@@ -78,9 +78,7 @@ class RunDirectory:
             )
         return record["facts"] if record["complete"] else None
 
-    def begin(
-        self, spec: Spec, manifest: Manifest, plan: str, plan_record: dict[str, Any]
-    ) -> None:
+    def begin(self, spec: Spec, manifest: Manifest, plan: str, plan_record: dict[str, Any]) -> None:
         """Writes the resolved spec, the plan and the record of a training that is under way."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.spec_file, to_toml(spec).encode())

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import Manifest
+from pipeline.diagnostics.collapse import analyse_field
 from pipeline.distributed.batch_statistics import average_batch_statistics
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.click_task import Prediction
@@ -23,7 +24,7 @@ from pipeline.training.checkpoints.loading import load_newest
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
-from pipeline.training.collapse_probe import probe_collapse
+from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all_finite
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
@@ -223,7 +224,8 @@ class Trainer:
         is_best = at.stopping.update(at.step, epoch, scores[metric])
         self._keep(is_best)
         written = self._saver.wait()
-        collapse = probe_collapse(written, self._training.model.tables, self._runtime)
+        tables, dataset = self._training.model.tables, self._spec.dataset_directory
+        collapse = map(analyse_field, probe_grams(written, tables, dataset, self._runtime))
         abundance = {field.name: field.together.information_abundance for field in collapse}
         point = {**scores, "information_abundance": fmean(abundance.values())}
         if self._journal is not None:
