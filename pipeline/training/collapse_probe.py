@@ -63,5 +63,5 @@ def _share(
         for table in tables:
             stored = read_row_range(checkpoint, record, table.name, block)
             sets += stored[:, : table.columns].split(table.embedding_dim, dim=1)
-        total += field_gram(name, sets, torch.from_numpy(counts[block]))
+        total += field_gram(name, sets, torch.tensor(counts[block]))
     return total
