@@ -45,7 +45,7 @@ def test_agrees_with_singular_values_of_the_whole_tables(
     for gram in grams:
         of_field = [table for table in predictor.model.tables if table.field.name == gram.name]
         whole = torch.cat([read_table(best, table) for table in of_field], dim=1)
-        counts = torch.from_numpy(read_row_counts(dataset, gram.name))
+        counts = torch.tensor(read_row_counts(dataset, gram.name))
         found = analyse_field(gram)
         assert (gram.rows, gram.widths) == (len(whole), (5, 5, 3))
         assert found.together.information_abundance == pytest.approx(abundance(whole), abs=1e-8)
