@@ -79,9 +79,9 @@ def test_the_bound_holds_when_scores_come_sorted() -> None:
 
 
 @pytest.mark.slow
-def test_ten_million_rows_in_an_eighth_of_their_cells_are_within_1e_6() -> None:
+def test_ten_million_rows_in_a_quarter_of_their_cells_are_within_1e_6() -> None:
     case = random_rows(0, 10_000_000, weighted=False, ties=False)
-    found = metrics_here(case, 1 << 20, batch_rows=65_536).by_task["task 0"]
+    found = metrics_here(case, 1 << 21, batch_rows=65_536).by_task["task 0"]
     assert abs(found["auc"] - auc(case.labels[0], case.scores[0])) <= found["auc_error_bound"]
     assert found["auc_error_bound"] < 1e-6
 
