@@ -69,6 +69,32 @@ def first_gradient(spec: Spec) -> Weights:
     return difference(*weights_by_step(spec, 1))
 
 
+class TestSchedule:
+    @pytest.mark.parametrize("sharding", ["table_wise", "row_wise", "data_parallel"])
+    def test_is_followed_by_tables_and_the_rest_in_the_train_pipeline(
+        self, make_spec: SpecMaker, sharding: str
+    ) -> None:
+        """Warm-up starts at half the rate; after the decay to 0 nothing moves."""
+        schedule = {"warmup_steps": 2, "decay": "step", "decay_steps": 2, "decay_factor": 0.0}
+        of_rate = {"name": "sgd", "learning_rate": 0.5}
+        constant = make_spec(
+            embedding_optimizer=of_rate, dense_optimizer=of_rate, sharding={"type": sharding}
+        )
+        changing = make_spec(
+            embedding_optimizer={**of_rate, "schedule": schedule},
+            dense_optimizer={**of_rate, "schedule": schedule},
+            sharding={"type": sharding},
+        )
+        whole = first_gradient(constant)
+        weights = weights_by_step(changing, 6)
+        moves = [difference(*pair) for pair in pairwise(weights)]
+        for part in (tables_of, rest_of):
+            moving = [norm(part(move)) > 0 for move in moves]
+            assert moving == [True] * 4 + [False] * 2
+        for key, values in whole.items():
+            np.testing.assert_allclose(moves[0][key], values / 2, rtol=1e-3, atol=1e-7)
+
+
 class TestClipNorm:
     @pytest.mark.parametrize("share", [0.1, 0.9])
     def test_shortens_the_gradient_of_all_parameters_as_one_vector(
