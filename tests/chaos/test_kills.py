@@ -163,7 +163,7 @@ class Job:
 
     def wait(self) -> None:
         """Waits for the end, which must be a success."""
-        assert self._process.wait(timeout=300) == 0, self.output()
+        assert self._process.wait(timeout=600) == 0, self.output()
 
     def strike(self, kill: Kill, start: int) -> None:
         """Waits for a kill's moment in the start of that number, and kills."""
@@ -177,7 +177,7 @@ class Job:
 
     def _wait_for(self, condition: Callable[[], Found]) -> Found:
         """What is found, as soon as it is true."""
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline and self._process.poll() is None:
             if found := condition():
                 return found
