@@ -31,6 +31,7 @@ from pipeline.training.journal import Journal
 from pipeline.training.run_directory import RunDirectory, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
+from pipeline.training.step_profiler import CountStep, profiled
 from pipeline.training.validation import validate
 from pipeline.training.warm_start import warm_start
 
@@ -93,8 +94,10 @@ class Trainer:
         if self._journal is not None and at.step == 0:
             self._journal.text("spec", (self._directory.path / "spec.toml").read_text())
             self._journal.text("plan", self._directory.plan_file.read_text())
-        while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
-            self._train_epoch()
+        traces = self._directory.tensorboard
+        with profiled(self._spec.train.profile_steps, traces, self._runtime.rank) as count_step:
+            while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
+                self._train_epoch(count_step)
         self._saver.settle()
         if self._journal is not None:
             self._journal.close()
@@ -106,13 +109,13 @@ class Trainer:
             "samples_per_second": round(at.step * self._loader.mean_rows / at.seconds, 1),
         }
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, count_step: CountStep) -> None:
         """Steps and validations to the epoch's end, or to where early stopping ends it."""
         at = self._progress
         batches = self._loader.epoch(at.epoch, start_batch=at.batch)
         while not at.stopping.should_stop:
             # The pipeline runs empty at the end of a piece: it serves the validation too.
-            self._train_steps(islice(batches, self._steps_to_validation()))
+            self._train_steps(islice(batches, self._steps_to_validation()), count_step)
             ended = at.batch == self._loader.batches_per_epoch
             epoch = at.epoch
             if ended:
@@ -142,7 +145,7 @@ class Trainer:
         on_time = at.step % settings.validate_every == 0
         return (on_time or at_the_end) and at.stopping.last_step < at.step
 
-    def _train_steps(self, batches: Iterator[Batch]) -> None:
+    def _train_steps(self, batches: Iterator[Batch], count_step: CountStep) -> None:
         at, optimizer = self._progress, self._training.optimizers.combined
         task = f"epoch {at.epoch + 1}"
         with progress(task, self._loader.rows, "rows", shown=self._runtime.is_main) as advance:
@@ -156,12 +159,14 @@ class Trainer:
                 except StopIteration:
                     return
                 self._after_step(outcome, advance, started)
+                count_step()
 
     def _after_step(self, outcome: Prediction, advance: Advance, started: float) -> None:
         at, settings = self._progress, self._spec.train
         at.step += 1
         at.batch += 1
         self._losses.add(Position(at.step, at.epoch, at.batch - 1), outcome)
+        self._log.add(outcome)
         at_log_point = at.step % settings.log_every == 0
         means = self._checked_losses() if at_log_point else None
         # After the loss, whose value waits for what the device has queued.

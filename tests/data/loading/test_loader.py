@@ -212,3 +212,18 @@ def test_an_empty_split_has_no_batches(tiny_dataset: Path) -> None:
     reader = Loader(tiny_dataset, empty, "test", 8, 0, 1, 10, None, ["label"], CPU)
     assert reader.batches_per_epoch == 0
     assert list(reader.epoch(0)) == []
+
+
+def test_a_part_that_cannot_be_read_is_named(tiny_dataset: Path, tmp_path: Path) -> None:
+    part = read_manifest(tiny_dataset).splits["valid"].parts[0]
+    (tmp_path / part.file).mkdir(parents=True)
+    with pytest.raises(InputError, match=r"part-00000\.parquet: cannot be read: Is a directory"):
+        read_part(tmp_path, part, [], [], check=True)
+
+
+def test_the_files_of_a_batch_are_those_of_its_windows(tiny_dataset: Path) -> None:
+    # 1,600 rows in parts of 300, the last of 100: without shuffling, windows of two parts each.
+    reader = loader(tiny_dataset, seed=None)
+    assert reader.files_of(0, 0) == ["train/part-00000.parquet", "train/part-00001.parquet"]
+    across = reader.files_of(0, 600 * reader.batches_per_epoch // 1600)
+    assert across == [f"train/part-0000{number}.parquet" for number in range(4)]
