@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from torchrec.distributed.planner.constants import MIN_CW_DIM
 from torchrec.distributed.planner.types import ParameterConstraints
 from torchrec.distributed.types import CacheParams
 
@@ -74,7 +75,7 @@ def _constraints(
 ) -> ParameterConstraints:
     key, rule = ruled or ("sharding", ShardingRule())
     asked = rule.type or (() if spec.sharding.type == "auto" else (spec.sharding.type,))
-    wanted = asked or _sensible_types(spec, cluster)
+    wanted = asked or _sensible_types(table, spec, cluster)
     for kind in wanted:
         _check_type(key, kind, table, spec, cluster)
     types = _cut_where_rows_suffice(wanted, table, cluster)
@@ -94,18 +95,20 @@ def _own_kernel(kind: ShardingType) -> Kernel:
     return "dense" if kind == "data_parallel" else "fused"
 
 
-def _sensible_types(spec: Spec, cluster: Cluster) -> tuple[ShardingType, ...]:
+def _sensible_types(table: Table, spec: Spec, cluster: Cluster) -> tuple[ShardingType, ...]:
     """What ``auto`` leaves open: types under which the same is learnt.
 
     One rank holds whole tables: cutting rows into one part costs the time of sorting ids by part.
+    TorchRec leaves parts of 128 columns or more, so narrower tables are not cut by columns.
     """
     known = TABLE_OPTIMIZERS[spec.embedding_optimizer.name]
     if cluster.hardware.device == "cpu" and known.replicated and not known.fused_on_cpu:
         return ("data_parallel",)
     if cluster.world_size == 1:
         return ("table_wise",)
-    by_columns: tuple[ShardingType, ...] = () if known.mixes_columns else ("column_wise",)
-    return ("table_wise", *by_columns, "row_wise", "table_row_wise")
+    if known.mixes_columns or table.physical_columns < 2 * MIN_CW_DIM:
+        return ("table_wise", "row_wise", "table_row_wise")
+    return ("table_wise", "column_wise", "row_wise", "table_row_wise")
 
 
 def _cut_where_rows_suffice(

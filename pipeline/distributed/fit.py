@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torchrec.distributed.types import ShardingPlan
@@ -24,8 +25,8 @@ from pipeline.model.tables import Table
 from pipeline.spec import Spec
 from pipeline.spec_sharding import ShardingRule
 
-# Where the search for more ranks ends.
-_MOST_RANKS = 4096
+# Numbers of ranks that are tried.
+_TRIALS = 6
 
 
 @dataclass(frozen=True)
@@ -131,9 +132,15 @@ def remedies(spec: Spec, manifest: Manifest, outcome: Fit) -> list[Remedy]:
     cluster = outcome.cluster
     found = [*_tried(_single_changes(spec, cluster), manifest)]
     if outcome.plan is not None:
-        found += list(_tried(_smaller_batches(spec, cluster), manifest))[:1]
-    found += _more_ranks(spec, manifest, outcome)
-    return found or [*_tried(_double_changes(spec, cluster), manifest)]
+        found += islice(_tried(_smaller_batches(spec, cluster), manifest), 1)
+    found += _more_ranks(spec, manifest, outcome, "")
+    if found:
+        return found
+    by_rows = _with_sharding(spec, type="row_wise", rules=())
+    return [
+        *_tried(_double_changes(spec, cluster), manifest),
+        *_more_ranks(by_rows, manifest, outcome, " sharding.type=row_wise"),
+    ]
 
 
 _Change = tuple[str, Spec, Cluster]
@@ -207,18 +214,23 @@ def _smaller_batches(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
         size //= 2
 
 
-def _more_ranks(spec: Spec, manifest: Manifest, outcome: Fit) -> Iterator[Remedy]:
-    """The fewest whole nodes that hold the model as it is, to within an eighth."""
+def _more_ranks(spec: Spec, manifest: Manifest, outcome: Fit, change: str) -> Iterator[Remedy]:
+    """The fewest whole nodes that hold the model, to within a quarter; ``change`` is said too.
+
+    Every rank holds the dense part and replicated tables whole, however many there are.
+    """
     cluster, optimizer = outcome.cluster, spec.embedding_optimizer.name
+    if outcome.dense.parameters > cluster.rank_bytes or spec.sharding.type == "data_parallel":
+        return
     total = sum(table_bytes(table, optimizer) for table in outcome.tables)
     least = max(total // _room(spec, cluster), cluster.world_size) + 1
     ranks = _whole_nodes(least, cluster)
-    while ranks <= _MOST_RANKS:
+    for _ in range(_TRIALS):
         larger = replace(cluster, world_size=ranks)
-        for remedy in _tried([(f"--world-size {ranks}", spec, larger)], manifest):
+        for remedy in _tried([(f"--world-size {ranks}{change}", spec, larger)], manifest):
             yield remedy
             return
-        ranks = _whole_nodes(ranks + ranks // 8 + 1, cluster)
+        ranks = _whole_nodes(ranks + ranks // 4 + 1, cluster)
 
 
 def _whole_nodes(ranks: int, cluster: Cluster) -> int:
