@@ -67,7 +67,7 @@ def fit(spec: Spec, manifest: Manifest, cluster: Cluster) -> Fit:
     try:
         plan = make_plan(task, spec, cluster)
     except NoPlanError:
-        problem = _why_no_plan(spec, tables, cluster)
+        problem = why_no_plan(spec, tables, cluster)
         return Fit(cluster, tables, None, None, dense, problem)
     memory = table_memory(plan, tables, spec.embedding_optimizer.name, cluster.world_size)
     return Fit(cluster, tables, plan, memory, dense, _overflow(spec, memory, dense, cluster))
@@ -84,7 +84,8 @@ def _task(spec: Spec, manifest: Manifest) -> ClickTask:
         return ClickTask(model, spec.model)
 
 
-def _why_no_plan(spec: Spec, tables: Sequence[Table], cluster: Cluster) -> str:
+def why_no_plan(spec: Spec, tables: Sequence[Table], cluster: Cluster) -> str:
+    """What the tables take and what the ranks have, as the reason that no plan was found."""
     optimizer = spec.embedding_optimizer.name
     sizes = {table.name: table_bytes(table, optimizer) for table in tables}
     largest = max(sizes, key=sizes.__getitem__)

@@ -29,7 +29,7 @@ _MARK = "_optimizer_classes"
 
 
 class NoPlanError(Exception):
-    """TorchRec's planner finds no place for the tables; the message is its reason, in a line."""
+    """TorchRec's planner finds no place for the tables."""
 
 
 def make_plan(task: ClickTask, spec: Spec, cluster: Cluster) -> ShardingPlan:
@@ -52,7 +52,7 @@ def make_plan(task: ClickTask, spec: Spec, cluster: Cluster) -> ShardingPlan:
         try:
             return planner.plan(task, [sharder])
         except PlannerError as error:
-            raise NoPlanError(_reason(error)) from error
+            raise NoPlanError from error
 
 
 def _topology(spec: Spec, cluster: Cluster) -> Topology:
@@ -95,12 +95,6 @@ def _optimizer_known(collection: nn.Module, name: str) -> Iterator[None]:
     finally:
         for parameter in parameters:
             delattr(parameter, _MARK)
-
-
-def _reason(error: PlannerError) -> str:
-    """The last of the planner's reasons, without its general advice."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else "the planner gives no reason"
 
 
 def placements(plan: ShardingPlan) -> Mapping[str, ParameterSharding]:

@@ -14,6 +14,7 @@ from torchrec.distributed.types import ShardingPlan
 
 from pipeline.console import InputError
 from pipeline.distributed.batch_statistics import synchronize_statistics
+from pipeline.distributed.fit import why_no_plan
 from pipeline.distributed.hardware import Cluster, cluster_here
 from pipeline.distributed.plan import NoPlanError, make_plan
 from pipeline.distributed.plan_record import plan_record, read_plan
@@ -71,15 +72,14 @@ def _agreed_plan(
 ) -> ShardingPlan:
     """Rank 0's plan, on every rank. If it finds none, every rank says so."""
     found: list[ShardingPlan | str] = [""]
+    tables = task.model.embedding_sets.tables
     if runtime.is_main:
         try:
+            found = [read_plan(stored, spec, tables, cluster) or make_plan(task, spec, cluster)]
+        except NoPlanError:
+            reason = why_no_plan(spec, tables, cluster)
             found = [
-                read_plan(stored, spec, task.model.embedding_sets.tables, cluster)
-                or make_plan(task, spec, cluster)
-            ]
-        except NoPlanError as error:
-            found = [
-                f"the tables do not fit: {error}; python -m pipeline.plan tells what would make "
+                f"the tables do not fit: {reason}; python -m pipeline.plan tells what would make "
                 "them fit"
             ]
         except InputError as error:
