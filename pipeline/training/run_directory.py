@@ -97,6 +97,13 @@ class RunDirectory:
         write_whole(self.record_file, (json.dumps(record, indent=1) + "\n").encode())
 
 
+def hyperparameters(spec: Spec) -> dict[str, Any]:
+    """Every setting that shapes the trained weights, by dotted key; lists as text."""
+    settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
+    plain = (bool, int, float, str)
+    return {key: one if isinstance(one, plain) else str(one) for key, one in settings.items()}
+
+
 def identity_of(spec: Spec, manifest: Manifest) -> dict[str, Any]:
     """Every setting that shapes the trained weights, by dotted key, and the dataset's digest."""
     settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))

@@ -24,11 +24,12 @@ from pipeline.training.checkpoints.loading import load_newest
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
+from pipeline.training.collapse_log import log_collapse
 from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all_finite
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
-from pipeline.training.run_directory import RunDirectory, identity_of
+from pipeline.training.run_directory import RunDirectory, hyperparameters, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
 from pipeline.training.step_profiler import CountStep, profiled
@@ -100,6 +101,9 @@ class Trainer:
                 self._train_epoch(count_step)
         self._saver.settle()
         if self._journal is not None:
+            self._journal.hyperparameters(
+                hyperparameters(self._spec), {f"best/{at.stopping.metric}": at.stopping.best or 0.0}
+            )
             self._journal.close()
         return {
             "steps": at.step,
@@ -230,17 +234,18 @@ class Trainer:
         self._keep(is_best)
         written = self._saver.wait()
         tables, dataset = self._training.model.tables, self._spec.dataset_directory
-        collapse = map(analyse_field, probe_grams(written, tables, dataset, self._runtime))
-        abundance = {field.name: field.together.information_abundance for field in collapse}
-        point = {**scores, "information_abundance": fmean(abundance.values())}
+        grams = probe_grams(written, tables, dataset, self._runtime)
+        collapse = [analyse_field(gram) for gram in grams]
+        abundance = fmean(field.together.information_abundance for field in collapse)
+        point = {**scores, "information_abundance": abundance}
         if self._journal is not None:
             self._journal.write("valid", at.step, epoch, point)
-            self._journal.write("valid_information_abundance", at.step, epoch, abundance)
+            log_collapse(self._journal, self._directory.journal_file, at.step, epoch, collapse)
         self._saver.settle()
         self._say(
             f"epoch {epoch + 1}{'' if ended else f', step {at.step:,}'}: validation AUC "
             f"{scores['auc']:.5f}{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
-            f"information abundance {point['information_abundance']:.2f}"
+            f"information abundance {abundance:.2f}"
         )
 
     def _save(self) -> None:
