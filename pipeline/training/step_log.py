@@ -1,7 +1,10 @@
 """What the loop tells of its steps: the log points between which it trains."""
 
+from typing import Any
+
 from pipeline.data.loading.loader import Loader
 from pipeline.diagnostics.gates import gate_figures, gate_sums
+from pipeline.metrics.click_window import ClickWindow
 from pipeline.model.click_task import Prediction
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.progress import Progress
@@ -29,23 +32,32 @@ class StepLog:
     ) -> None:
         self._spec, self._loader, self._journal = spec, loader, journal
         self._step, self._seconds = progress.step, progress.seconds
+        self._window = ClickWindow(loader.labels)
+
+    def add(self, outcome: Prediction) -> None:
+        """Takes a step's predictions, made before it changed the weights."""
+        self._window.add(outcome.logits, outcome.labels, outcome.weights > 0)
 
     def point(self, at: Progress, losses: MeanLosses, outcome: Prediction) -> str:
-        """One log point, with the gates of this rank's rows of the last batch.
+        """One log point, with the gates of this rank's rows of the last batch. Collective.
 
-        The speed is that of the steps since the point before.
+        The speed and the metrics are those of the steps since the point before.
         """
+        metrics = self._window.metrics()
         steps, seconds = at.step - self._step, at.seconds - self._seconds
         self._step, self._seconds = at.step, at.seconds
         speed = steps * self._loader.mean_rows / seconds
         if self._journal is not None:
             rates = learning_rates(self._spec, at.step - 1)
-            values = {
+            values: dict[str, Any] = {
                 "loss": losses.loss,
+                **metrics[self._loader.labels[0]],
                 "samples_per_second": speed,
                 "embedding_learning_rate": rates.embedding,
                 "dense_learning_rate": rates.dense,
             }
+            if len(metrics) > 1:
+                values["tasks"] = metrics
             if losses.penalty:  # Exactly 0 where nothing is switched on.
                 values["penalty"] = losses.penalty
             self._journal.write("train", at.step, at.epoch, values)

@@ -129,3 +129,17 @@ def test_groups_of_one_class_each_have_no_gauc(make_spec: SpecMaker, tmp_path: P
         "test: no value of evaluate.group_field = 'user' has rows of both classes of 'label', so "
         "there is no GAUC; name another field, or none"
     )
+
+
+def test_log_points_have_the_metrics_of_the_rows_just_trained_on(make_spec: SpecMaker) -> None:
+    spec = make_spec(train={"epochs": 1, "log_every": 5}, model={"dropout": 0.0})
+    train_here(spec)
+    points = read_journal(RunDirectory(spec.run_directory).journal_file)
+    train = [point for point in points if point["kind"] == "train"]
+    assert len(train) == 2
+    for point in train:
+        # The step's loss is the mean over its rows, and steps are about equally long.
+        assert point["logloss"] == pytest.approx(point["loss"], rel=1e-3)
+        assert 0 < point["auc"] < 1
+        assert point["calibration"] > 0
+        assert point["normalized_entropy"] > 0
