@@ -17,6 +17,7 @@ from pipeline.training.optimizers import Optimizers, build_optimizers
 from pipeline.training.pipelines import build_pipeline
 from pipeline.training.prediction import Pipeline
 from pipeline.training.run_directory import RunDirectory
+from pipeline.training.step_phases import StepPhases, TimedStep
 from pipeline.training.tasks import task_labels
 
 
@@ -31,9 +32,10 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Training(Predictor):
-    """A sharded model with the optimizers that its pipeline steps."""
+    """A sharded model with the optimizers that its pipeline steps, and the time that it takes."""
 
     optimizers: Optimizers
+    phases: StepPhases
 
 
 def build_predictor(spec: Spec, manifest: Manifest, runtime: Runtime) -> Predictor:
@@ -49,10 +51,11 @@ def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training
     """The model at its starting values, sharded, with its optimizers. Collective."""
     model, parameters = _build_model(spec, manifest, runtime, spec.train.compile)
     optimizers = build_optimizers(model.module, spec)
-    pipeline = build_pipeline(
-        spec.train.pipeline, model.module, optimizers.combined, runtime.device
-    )
-    return Training(model, pipeline, parameters, optimizers)
+    phases = StepPhases(runtime.device)
+    phases.watch(model.module)
+    stepped = TimedStep(optimizers.combined, phases)
+    pipeline = build_pipeline(spec.train.pipeline, model.module, stepped, runtime.device)
+    return Training(model, pipeline, parameters, optimizers, phases)
 
 
 def _build_model(

@@ -4,6 +4,7 @@ from typing import Any
 
 from pipeline.data.loading.loader import Loader
 from pipeline.diagnostics.gates import gate_figures, gate_sums
+from pipeline.distributed.runtime import Runtime
 from pipeline.metrics.click_window import ClickWindow
 from pipeline.model.click_task import Prediction
 from pipeline.spec import Spec
@@ -11,6 +12,8 @@ from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.divergence import MeanLosses
 from pipeline.training.journal import Journal
 from pipeline.training.schedules import learning_rates
+from pipeline.training.setup import Training
+from pipeline.training.step_state import norms, peak_memory
 
 
 class StepLog:
@@ -19,6 +22,8 @@ class StepLog:
     Args:
         spec: of the training.
         loader: of the training, with its labels and sizes.
+        training: whose state is told.
+        runtime: this rank's place.
         journal: on rank 0.
         progress: where the training begins or goes on.
     """
@@ -27,10 +32,13 @@ class StepLog:
         self,
         spec: Spec,
         loader: Loader,
+        training: Training,
+        runtime: Runtime,
         journal: Journal | None,
         progress: Progress,
     ) -> None:
         self._spec, self._loader, self._journal = spec, loader, journal
+        self._training, self._runtime = training, runtime
         self._step, self._seconds = progress.step, progress.seconds
         self._window = ClickWindow(loader.labels)
 
@@ -47,6 +55,7 @@ class StepLog:
         steps, seconds = at.step - self._step, at.seconds - self._seconds
         self._step, self._seconds = at.step, at.seconds
         speed = steps * self._loader.mean_rows / seconds
+        phases, memory = self._training.phases.means(), peak_memory(self._runtime)
         if self._journal is not None:
             rates = learning_rates(self._spec, at.step - 1)
             values: dict[str, Any] = {
@@ -55,6 +64,9 @@ class StepLog:
                 "samples_per_second": speed,
                 "embedding_learning_rate": rates.embedding,
                 "dense_learning_rate": rates.dense,
+                **norms(self._training.optimizers),
+                "phase_ms": phases,
+                "memory_mib": memory,
             }
             if len(metrics) > 1:
                 values["tasks"] = metrics

@@ -32,6 +32,7 @@ from pipeline.training.journal import Journal
 from pipeline.training.run_directory import RunDirectory, hyperparameters, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
+from pipeline.training.step_phases import what_limits
 from pipeline.training.step_profiler import CountStep, profiled
 from pipeline.training.validation import validate
 from pipeline.training.warm_start import warm_start
@@ -62,7 +63,7 @@ class Trainer:
         self._saver = CheckpointSaver(directory, identity, spec.train.keep_checkpoints, runtime)
         self._journal = Journal(directory, self._progress) if runtime.is_main else None
         self._losses = RecentLosses(runtime, spec.train.max_loss)
-        self._log = StepLog(spec, self._loader, self._journal, self._progress)
+        self._log = StepLog(spec, self._loader, training, runtime, self._journal, self._progress)
 
     def _resume(self, identity: dict[str, Any], manifest: Manifest) -> Progress:
         """Fills the model from the last checkpoint that is whole, if there is one."""
@@ -100,6 +101,8 @@ class Trainer:
             while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
                 self._train_epoch(count_step)
         self._saver.settle()
+        self._training.phases.means()
+        self._say(what_limits(self._training.phases.totals))
         if self._journal is not None:
             self._journal.hyperparameters(
                 hyperparameters(self._spec), {f"best/{at.stopping.metric}": at.stopping.best or 0.0}
@@ -116,7 +119,7 @@ class Trainer:
     def _train_epoch(self, count_step: CountStep) -> None:
         """Steps and validations to the epoch's end, or to where early stopping ends it."""
         at = self._progress
-        batches = self._loader.epoch(at.epoch, start_batch=at.batch)
+        batches = self._training.phases.waiting(self._loader.epoch(at.epoch, start_batch=at.batch))
         while not at.stopping.should_stop:
             # The pipeline runs empty at the end of a piece: it serves the validation too.
             self._train_steps(islice(batches, self._steps_to_validation()), count_step)
@@ -157,6 +160,7 @@ class Trainer:
             while True:
                 torch.manual_seed(self._step_seed())
                 optimizer.begin(at.step)
+                self._training.phases.begin()
                 started = time.perf_counter()
                 try:
                     outcome = self._training.pipeline.progress(batches)
