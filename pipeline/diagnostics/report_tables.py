@@ -58,6 +58,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     """Test, validation and, on generated data, the true probabilities as the oracle."""
     measures = {
         "AUC": ("auc", "{:.4f}"),
+        **({"GAUC": ("gauc", "{:.4f}")} if "gauc" in metrics["test"] else {}),
         "Logloss": ("logloss", "{:.4f}"),
         "Normalised entropy": ("normalized_entropy", "{:.4f}"),
         "Calibration": ("calibration", "{:.3f}"),

@@ -176,6 +176,17 @@ def test_several_tasks_have_their_metrics_side_by_side(
         assert part in text
 
 
+def test_gauc_stands_beside_auc_where_it_is_measured(
+    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
+) -> None:
+    without = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
+    metrics["test"]["gauc"] = 0.6347
+    text = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
+    assert "GAUC" not in without
+    assert "GAUC" in text
+    assert "0.6347" in text
+
+
 def test_real_data_has_no_oracle(
     metrics: dict[str, Any],
     curves: list[dict[str, Any]],
