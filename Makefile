@@ -41,8 +41,9 @@ demo: $(INSTALLED)
 	$(DEMO) run.directory=$(DEMO_RUN)-single model.sets=1 model.embedding_dim=32 data.directory=$(DEMO_RUN)/dataset $(DEMO_DATA)
 	python -m pipeline.compare $(DEMO_RUN) $(DEMO_RUN)-single
 
+# Two tests at a time with a thread each: most wait for processes that they start.
 test: $(INSTALLED)
-	pytest
+	OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal
 
 test-slow: $(INSTALLED)
 	pytest -m slow
