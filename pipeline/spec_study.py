@@ -180,7 +180,7 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _check_overrides(self) -> Self:
-        parts = [*self.settings, *self.variants]
+        parts: list[CellSettings | VariantSpec] = [*self.settings, *self.variants]
         for override in [*self.overrides, *(text for part in parts for text in part.overrides)]:
             if (key := override.partition("=")[0]) in CELLS_OWN:
                 raise ValueError(f"an override sets {key}, which each cell sets itself")
@@ -203,7 +203,7 @@ class ToySpec(Section):
     """The toy experiment of the paper's Section 4.1 and Appendix G; its settings are the defaults.
 
     Attributes:
-        picture: the SVG file to write; a JSON file of the same name has the numbers.
+        picture: the PNG file to write; a JSON file of the same name has the numbers.
         rows_1, rows_2: D_1 and D_2, the rows of the trained table and of one that is fixed.
         low, high: D_3, the rows of the other fixed table, in the two cases.
         embedding_dim: K.

@@ -27,7 +27,7 @@ from pipeline.study.tables import (
 )
 
 HERE = Path(__file__).parent
-# Figures of each interaction: attribute, title, logarithmic.
+# Figures of each interaction: attribute, title, whether it is drawn from zero.
 FIGURES = (
     ("auc", "test AUC", False),
     ("information_abundance", "information abundance", False),
@@ -78,14 +78,17 @@ def _subtitle(study: StudySpec) -> str:
 
 def _tiles(entries: Sequence[Entry], results: Sequence[Result], cells: int) -> str:
     """How much is done, and how single- and multi-embedding stand."""
-    found = [entry.over_single for entry in entries if entry.over_single]
+    # At the base, single- and multi-embedding are one model or, as IPNN's, of different inputs.
+    smallest = min(entry.factor for entry in entries)
+    found = [one.over_single for one in entries if one.over_single and one.factor > smallest]
     ahead = sum(one.difference > 0 for one in found)
     sure = [one for one in found if one.p is not None and one.p < 0.05]
     sure_ahead = sum(one.difference > 0 for one in sure)
-    hours = sum(result.seconds for result in results) / 3600
+    minutes = sum(result.seconds for result in results) / 60
+    spent = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
     return elements.tiles(
         [
-            ("Cells", f"{len(results)} of {cells}", f"{hours:.1f} hours of training"),
+            ("Cells", f"{len(results)} of {cells}", f"{spent} of training in all"),
             (
                 "Multi ahead of single",
                 f"{ahead} of {len(found)}",
@@ -147,7 +150,7 @@ def _auc_table(entries: Sequence[Entry]) -> str:
         rows.append([escape(label(own[0])), row.embedding, *cells])
         if any(one.published for one in own):
             texts = [_small(published_text(one)) for one in own]
-            rows.append(["", f"{row.embedding}, published", *texts])
+            rows.append([escape(label(own[0])), f"{row.embedding}, published", *texts])
     return elements.table("results", "Test AUC", _head(entries), rows, text=("Embedding",))
 
 
@@ -180,8 +183,8 @@ def _figures(base: str, entries: Sequence[Entry]) -> str:
         own = list(group)
         if not any(entry.results for entry in own):
             continue
-        for name, title, logarithmic in FIGURES:
-            svg = scaling(own, name, title, f"{base}-{interaction}-{name}", logarithmic)
+        for name, title, from_zero in FIGURES:
+            svg = scaling(own, name, title, f"{base}-{interaction}-{name}", from_zero)
             figures.append(elements.figure(f"{interaction}: {title}", _caption(name), svg))
     return "\n".join(figures)
 

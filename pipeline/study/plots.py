@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import cycle, groupby
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter, NullLocator
+from matplotlib.ticker import EngFormatter, NullLocator
 
 from pipeline.diagnostics.figure import BLUE, INK, MUTED, ORANGE, TEAL, inline_svg, styled_figure
 from pipeline.study.results import Entry
@@ -16,7 +16,7 @@ VARIANT_COLOURS = (TEAL, MUTED, "#7c3aed", "#a16207", INK)
 
 
 def scaling(
-    entries: Sequence[Entry], figure_name: str, title: str, identity: str, logarithmic: bool = False
+    entries: Sequence[Entry], figure_name: str, title: str, identity: str, from_zero: bool = False
 ) -> str:
     """A measure by factor, a line a row, with the deviation over seeds.
 
@@ -25,7 +25,7 @@ def scaling(
         figure_name: an attribute of ``Result``; with ``auc``, published figures are drawn too.
         title: of the vertical axis.
         identity: differs between the figures of a page.
-        logarithmic: the vertical axis.
+        from_zero: whether the vertical axis begins there.
     """
     factors = sorted({entry.factor for entry in entries})
     variants = cycle(VARIANT_COLOURS)
@@ -40,11 +40,11 @@ def scaling(
         axes.set_xscale("log")
         axes.set_xticks(factors, [f"{factor}x" for factor in factors])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        if logarithmic:
-            axes.set_yscale("log")
-        axes.ticklabel_format(axis="y", useOffset=False) if not logarithmic else None
         axes.margins(x=0.08, y=0.15)
+        axes.ticklabel_format(axis="y", useOffset=False)
+        if from_zero:
+            axes.set_ylim(bottom=0)
+            axes.yaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set(xlabel="size of the embeddings over the base", ylabel=title)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="best")

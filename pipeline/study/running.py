@@ -49,7 +49,8 @@ def run_study(study: StudySpec, name: str, command: str) -> list[Failure]:
     _say((directory / "tables.md").read_text(encoding="utf-8"))
     _say(f"{len(finished)} of {len(cells)} cells are done; page: {directory / 'index.html'}")
     for failure in failures:
-        _say(f"failed: {failure.cell.name}, see {failure.log}")
+        reason = failure.lines[-1] if failure.lines else "nothing in its log"
+        _say(f"failed: {failure.cell.name}: {reason}; see {failure.log}")
     return failures
 
 

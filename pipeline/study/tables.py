@@ -60,7 +60,7 @@ def auc_table(entries: Sequence[Entry]) -> str:
         cells = [f"**{auc_text(one)}**" if id(one) in best else auc_text(one) for one in own]
         lines.append(_line([label(own[0]), row, *cells]))
         if any(one.published for one in own):
-            lines.append(_line(["", f"{row}, published", *map(published_text, own)]))
+            lines.append(_line([label(own[0]), f"{row}, published", *map(published_text, own)]))
     return "\n".join(lines)
 
 

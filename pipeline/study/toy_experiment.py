@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     low, high = (measure_case(toy, rows_3) for rows_3 in (toy.low, toy.high))
     picture = Path(toy.picture)
     picture.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(picture, draw(recorded_steps(toy), low.values, high.values, toy).encode())
+    write_whole(picture, draw(recorded_steps(toy), low.values, high.values, toy))
     facts = summary(toy, low, high)
     write_whole(picture.with_suffix(".json"), (json.dumps(facts, indent=1) + "\n").encode())
     print(f"information abundance of E_1 after {toy.steps} steps, {len(toy.seeds)} seeds:")

@@ -99,7 +99,7 @@ def test_the_table_has_the_best_in_bold_and_the_published_figure_below(
         "| --- | --- | ---: | ---: |",
         "| dcnv2 | single | 0.80100 ± 0.00141 | 0.80200 ± 0.00141 |",
         "| dcnv2 | multi | 0.80100 ± 0.00141 | **0.81200 ± 0.00283** |",
-        "|  | multi, published | - | 0.81382 ± 0.00015 |",
+        "| dcnv2 | multi, published | - | 0.81382 ± 0.00015 |",
     ]
 
 

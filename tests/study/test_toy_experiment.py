@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
 
 from pipeline.spec_study import ToySpec
 from pipeline.study.toy_experiment import draw_data, gradient, information_abundance, main, train
@@ -76,12 +77,12 @@ def test_the_command_writes_a_picture_and_its_numbers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = tmp_path / "toy.toml"
-    spec.write_text(f'picture = "{tmp_path}/toy.svg"\nrows_1 = 9\nrows_2 = 8\nhigh = 9\n')
+    spec.write_text(f'picture = "{tmp_path}/toy.png"\nrows_1 = 9\nrows_2 = 8\nhigh = 9\n')
     main([str(spec), "steps=100", "seeds=[0,1]"])
     facts = json.loads((tmp_path / "toy.json").read_text())
     assert facts["low"]["rows_3"] == 3
     assert len(facts["steps"]) == len(facts["high"]["mean_by_step"]) == 3
-    svg = (tmp_path / "toy.svg").read_text()
-    assert svg.startswith("<svg xmlns=")
-    assert "third field has 3 values" in svg
+    picture = imread(tmp_path / "toy.png")
+    assert picture.shape[1] == 800
+    assert picture[..., :3].std() > 0.05
     assert "information abundance of E_1 after 100 steps" in capsys.readouterr().out
