@@ -74,15 +74,16 @@ def write_results(
     directory: Path,
     command: str,
 ) -> None:
-    """Writes the tables, the data and the page of what is finished."""
-    results = [read_result(cell) for cell in finished]
+    """Writes the tables, the data and the page of what is finished, in the grid's order."""
+    cells = cells_of(study)
+    results = [read_result(cell) for cell in sorted(finished, key=cells.index)]
     entries = entries_of(study, results)
     texts = {
         "tables.md": tables.markdown(study, entries, command),
         "cells.csv": tables.cells_csv(results),
         "summary.csv": tables.summary_csv(entries),
         "study.json": tables.as_json(study, entries, results),
-        "index.html": render(study, entries, results, failures, len(cells_of(study))),
+        "index.html": render(study, entries, results, failures, len(cells)),
     }
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
