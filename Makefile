@@ -3,6 +3,9 @@
 # make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
 # make bench-loader [ROWS=100000]                the loader beside training
 # make bench-train [ONLY="dcnv2 ipnn" SETS="1 4"]  a training step of every interaction, beside its floor
+# make bench-engine [PAIRS=30]    the engine's step beside a bare loop over the same model
+# make gpu-check    on a GPU: its tests, then a table of DCNv2's samples/s; needs .[cuda,dev]
+# make chaos [KILLS=30]    a job of two ranks that are killed at random, beside one left alone; 10 minutes
 # make lint    formatting, lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -10,7 +13,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: env demo test test-slow bench-prepare bench-loader bench-train lint format clean
+.PHONY: env demo test test-slow bench-prepare bench-loader bench-train bench-engine gpu-check chaos lint format clean
 
 env: $(INSTALLED)
 
@@ -44,6 +47,10 @@ test: $(INSTALLED)
 test-slow: $(INSTALLED)
 	pytest -m slow
 
+KILLS := 30
+chaos: $(INSTALLED)
+	KILLS=$(KILLS) pytest -m slow -s tests/chaos
+
 ROWS := 500000
 ROUNDS := 3
 bench-prepare: $(INSTALLED)
@@ -55,6 +62,15 @@ bench-loader: $(INSTALLED)
 
 bench-train: $(INSTALLED)
 	python tests/benchmarks/bench_train.py $(if $(ONLY),--only $(ONLY)) $(if $(SETS),--sets $(SETS))
+
+PAIRS := 30
+bench-engine: $(INSTALLED)
+	python tests/benchmarks/bench_engine.py --pairs $(PAIRS)
+
+# In the environment that is there: make env installs the CPU build.
+gpu-check:
+	pytest -m gpu -rs tests/gpu
+	python tests/benchmarks/bench_gpu.py
 
 lint: $(INSTALLED)
 	ruff format --check .

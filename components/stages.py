@@ -83,6 +83,7 @@ def train(
     threads: int = 1,
     env: Optional[Dict[str, str]] = None,
     mounts: Optional[List[str]] = None,
+    max_restarts: int = 0,
     max_retries: int = 0,
 ) -> specs.AppDef:
     """Trains the model of a spec on its prepared data set, sharded over all processes.
@@ -102,6 +103,8 @@ def train(
         threads: CPU threads of a process (OMP_NUM_THREADS), unless env says otherwise
         env: environment variables, such as A=1,B=2
         mounts: mounts of a container, such as type=bind,src=/data,dst=/data,readonly
+        max_restarts: how often torchrun may start all processes again, from the last checkpoint,
+            when one dies or hangs
         max_retries: how often the scheduler may start the stage again; local_cwd never does
     """
     return dist.ddp(
@@ -115,7 +118,12 @@ def train(
         cpu=cpu,
         gpu=gpu,
         memMB=memMB,
-        env={"OMP_NUM_THREADS": str(threads), **(env or {})},
+        # dist.ddp has no argument for it; torchrun reads its own from the environment too.
+        env={
+            "OMP_NUM_THREADS": str(threads),
+            "PET_MAX_RESTARTS": str(max_restarts),
+            **(env or {}),
+        },
         mounts=mounts,
         max_retries=max_retries,
     )

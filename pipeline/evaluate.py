@@ -24,7 +24,10 @@ def main(arguments: list[str]) -> None:
     from pipeline.distributed.runtime import start_runtime
     from pipeline.training.evaluation import evaluate
 
-    with start_runtime(spec.train.device) as runtime:
+    settings = spec.train
+    with start_runtime(
+        settings.device, settings.timeout_minutes, settings.deterministic
+    ) as runtime:
         evaluate(spec, runtime)
 
 

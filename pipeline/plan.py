@@ -1,13 +1,17 @@
-"""Shows how a spec's tables would be sharded, and what that takes, on ranks that need not be there.
+"""Shows how a spec's tables would be sharded, what that takes of every rank, and whether it fits.
 
-    python -m pipeline.plan specs/demo.toml --world-size 8 --device cuda
+    python -m pipeline.plan specs/demo.toml --world-size 16 --device h200
     python -m pipeline.plan specs/demo.toml --world-size 2 sharding.type=row_wise
 
-Reads the prepared dataset's manifest. The planner takes torchrec's default memory and bandwidth of
-the device; --node-size is the ranks of one node, 8 at the most unless given.
+No such hardware needs to be there: it reads the prepared dataset's manifest. A node has 8 ranks at
+the most, unless --local-world-size or --nodes says otherwise. Memory and bandwidths of the devices
+are in pipeline/distributed/hardware.py; [sharding.hardware] overrides them. Where the tables do not
+fit, it names what would make them fit. Exit code: 0 it fits, 1 it does not, 2 bad input.
 """
 
 import argparse
+import logging
+import sys
 from pathlib import Path
 
 from pipeline.console import InputError, run_entry_point
@@ -15,9 +19,20 @@ from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.spec import Spec
 from pipeline.spec_file import load_spec
 
+_LARGEST_NODE = 8
+
 
 def main(arguments: list[str]) -> None:
-    """``SPEC [--world-size N] [--node-size N] [--device cpu|cuda] [key=value ...]``."""
+    """``SPEC [--world-size N] [--local-world-size N | --nodes N] [--device D] [key=value ...]``."""
+    options = _parser().parse_intermixed_args(arguments)
+    node_ranks = _node_ranks(options)
+    spec = load_spec(options.spec, options.overrides)
+    manifest = read_manifest(spec.dataset_directory)
+    if not _show(spec, manifest, options, node_ranks):
+        sys.exit(1)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.plan",
         description=__doc__,
@@ -26,41 +41,54 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("spec", type=Path, help="path of the experiment spec")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     parser.add_argument("--world-size", type=int, default=1, help="ranks of the job")
-    parser.add_argument("--node-size", type=int, default=0, help="ranks of one node")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    options = parser.parse_intermixed_args(arguments)
-    node_size = options.node_size or min(options.world_size, 8)
-    if options.world_size < 1 or options.world_size % node_size:
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--local-world-size", type=int, help="ranks of one node")
+    size.add_argument("--nodes", type=int, help="nodes of the job")
+    parser.add_argument("--device", default="cpu", help="cpu, h100, h200, a100-80, a100-40 or cuda")
+    return parser
+
+
+def _node_ranks(options: argparse.Namespace) -> int:
+    """Ranks of one node.
+
+    Raises:
+        InputError: the ranks do not fill their nodes.
+    """
+    world_size = options.world_size
+    if options.nodes is not None:
+        if options.nodes < 1 or world_size < 1 or world_size % options.nodes:
+            raise InputError(
+                f"--world-size {world_size} is not a multiple of --nodes {options.nodes}"
+            )
+        return world_size // options.nodes
+    size = options.local_world_size
+    if size is None:
+        size = max(min(world_size, _LARGEST_NODE), 1)
+    if size < 1 or world_size < 1 or world_size % size:
         raise InputError(
-            f"--world-size {options.world_size} is not a multiple of --node-size {node_size}"
+            f"--world-size {world_size} is not a multiple of --local-world-size {size}"
         )
-    spec = load_spec(options.spec, options.overrides)
-    manifest = read_manifest(spec.dataset_directory)
-    print(_plan(spec, manifest, options.world_size, node_size, options.device))
+    return size
 
 
-def _plan(spec: Spec, manifest: Manifest, world_size: int, node_size: int, device: str) -> str:
-    """The plan and the bytes of every rank, as text."""
-    import torch
+def _show(spec: Spec, manifest: Manifest, options: argparse.Namespace, node_ranks: int) -> bool:
+    """Prints the plan and the verdict, and returns whether it fits."""
+    # torch and torchrec take seconds to import: a wrong argument is told before.
+    from pipeline.distributed.fit import fit, remedies
+    from pipeline.distributed.fit_text import describe_fit, describe_remedies
+    from pipeline.distributed.hardware import DEVICES, Cluster, named_hardware
 
-    from pipeline.distributed.plan import bytes_by_rank, describe_plan, make_planner
-    from pipeline.distributed.sharder import make_sharder
-    from pipeline.model.click_task import ClickTask
-    from pipeline.model.multi_embedding import MultiEmbedding
-
-    model = MultiEmbedding(
-        manifest.fields,
-        spec.model,
-        device=torch.device("meta"),
-        dense_fields=[field.name for field in manifest.dense],
-    )
-    tables = model.embedding_sets.tables
-    planner = make_planner(spec, world_size, node_size, device)
-    plan = planner.plan(ClickTask(model, spec.model), [make_sharder(spec, torch.device(device))])
-    held = bytes_by_rank(plan, tables, spec.embedding_optimizer.name, world_size)
-    ranks = [f"rank {rank}: {count / 2**20:,.1f} MiB" for rank, count in enumerate(held)]
-    heading = f"tables with {spec.embedding_optimizer.name}'s state, {sum(held) / 2**20:,.1f} MiB:"
-    return "\n".join([describe_plan(plan, tables), heading, *ranks])
+    # Its notes are for its own developers.
+    logging.getLogger("torchrec").setLevel(logging.ERROR)
+    if options.device not in DEVICES:
+        raise InputError(f"--device {options.device!r}: known are {', '.join(DEVICES)}")
+    hardware = named_hardware(options.device, spec.sharding.hardware)
+    cluster = Cluster(hardware, options.world_size, node_ranks)
+    outcome = fit(spec, manifest, cluster)
+    print(describe_fit(outcome, spec), flush=True)
+    if outcome.problem:
+        print(describe_remedies(remedies(spec, manifest, outcome)))
+    return not outcome.problem
 
 
 if __name__ == "__main__":

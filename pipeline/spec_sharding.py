@@ -87,7 +87,7 @@ class ShardingSpec(Section):
         hardware: see there.
     """
 
-    type: Literal["auto"] | ShardingType = "auto"
+    type: Literal["auto", ShardingType] = "auto"
     rules: Annotated[tuple[ShardingRule, ...], Lax] = ()
     communication: Literal["fp32", "fp16", "bf16"] = "fp32"
     reserved_share: Annotated[float, Field(ge=0, lt=1)] = 0.15

@@ -166,7 +166,7 @@ class EvaluateSpec(Section):
         group_field: GAUC, the AUC inside the groups of this field's values, is measured too; one
             of the model's fields of one value a row, such as the user. Empty for none.
         auc_cells: distinct scores that a rank keeps of a task; AUC is exact up to them, and beyond
-            them within about 2 / auc_cells. About 100 bytes each, of rows that there are.
+            them within about 2 / auc_cells. 24 bytes each, about 140 while they are merged.
     """
 
     batch_size: PositiveInt = 8192

@@ -25,7 +25,10 @@ def main(arguments: list[str]) -> None:
     from pipeline.distributed.runtime import start_runtime
     from pipeline.training.training import train
 
-    with start_runtime(spec.train.device) as runtime:
+    settings = spec.train
+    with start_runtime(
+        settings.device, settings.timeout_minutes, settings.deterministic
+    ) as runtime:
         train(spec, runtime)
 
 

@@ -1,5 +1,6 @@
 """Small trainings on the tiny dataset, in this process or under torchrun, for several folders."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -94,18 +95,19 @@ def finish(process: subprocess.Popen[str]) -> None:
 def kill(process: subprocess.Popen[str]) -> None:
     """SIGKILLs torchrun and its workers, which are in sessions of their own."""
     if process.poll() is None:
-        for victim in [process.pid, *_children(process.pid)]:
+        for victim in [process.pid, *children(process.pid)]:
             os.kill(victim, signal.SIGKILL)
     process.communicate()
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
     """Every descendant of a process, as /proc has it now."""
-    tasks = Path(f"/proc/{parent}/task")
-    direct = [
-        int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()
-    ]
-    return [pid for child in direct for pid in [child, *_children(child)]]
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # A thread or a process that ends meanwhile.
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *children(child)]
+    return found
 
 
 def last_checkpoint(spec: Spec) -> Path:

@@ -15,6 +15,7 @@ ENTRY_POINT = "entry point"
 # From the bottom up. A layer imports itself and those before it.
 LAYERS = (
     "console",
+    "doctor",
     "page",
     "registry",
     "spec_section",

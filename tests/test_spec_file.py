@@ -74,7 +74,8 @@ class TestUnknownKeys:
 
     def test_list_the_known_ones_where_none_is_near(self, spec_file: Path) -> None:
         message = complaint(spec_file, text="[evaluate]\nzzz = 1\n")
-        assert message == f"{spec_file}: evaluate.zzz: unknown key; known keys: batch_size"
+        keys = "auc_cells, batch_size, group_field"
+        assert message == f"{spec_file}: evaluate.zzz: unknown key; known keys: {keys}"
 
     def test_each_get_a_line(self, spec_file: Path) -> None:
         lines = complaint(spec_file, text="[model]\nset = 1\n[train]\nepoch = 1\n").splitlines()

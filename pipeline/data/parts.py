@@ -74,6 +74,8 @@ def read_part(
         content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: missing; prepare the dataset again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     if check and hashlib.sha256(content).hexdigest() != part.digest:
         raise InputError(
             f"{path}: its digest is not the manifest's, so the file was changed after "

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from pipeline.diagnostics.field_gram import FieldGram
+from pipeline.diagnostics.random_reference import random_abundance
 from pipeline.diagnostics.spectrum import (
     dimensions_for,
     effective_rank,
-    gram_side_by_side,
     information_abundance,
     participation_ratio,
     singular_values,
@@ -64,6 +65,9 @@ class FieldCollapse:
         cardinality: rows of its tables.
         sets: each set's own spectrum.
         together: of all sets side by side, (cardinality, sum of the sets' columns).
+        weighted: the same with every row weighted by how often it occurs.
+        random_abundance: the information abundance of a Gaussian matrix of the shape of
+            ``together`` (Appendix I).
         diversity: 1 - the mean cosine of the principal angles between two sets' column spaces,
             averaged over pairs of sets (paper, Section 5.3): 0 where they are the same space, as
             they must be in a field of no more rows than columns. None with a single set.
@@ -73,7 +77,19 @@ class FieldCollapse:
     cardinality: int
     sets: tuple[Spectrum, ...]
     together: Spectrum
+    weighted: Spectrum
+    random_abundance: float
     diversity: float | None
+
+    @property
+    def abundance_by_dimension(self) -> float:
+        """Information abundance over the columns, IA(E) / K (Appendix I)."""
+        return self.together.information_abundance / self.together.dimensions
+
+    @property
+    def abundance_over_random(self) -> float:
+        """Information abundance over that of a random matrix, IA(E) / E[IA(R)] (Appendix I)."""
+        return self.together.information_abundance / self.random_abundance
 
     @property
     def possible_dimensions(self) -> int:
@@ -106,36 +122,18 @@ class FieldCollapse:
         )
 
 
-def analyse_field(name: str, sets: Sequence[Tensor]) -> FieldCollapse:
-    """Measures a field from the matrices of its sets, in one pass over their rows.
-
-    Args:
-        name: the field.
-        sets: the logical matrices (cardinality, K_m), without padding columns.
-    """
-    widths = [matrix.shape[1] for matrix in sets]
-    return from_gram(name, len(sets[0]), gram_side_by_side(sets), widths)
-
-
-def from_gram(name: str, cardinality: int, gram: Tensor, widths: Sequence[int]) -> FieldCollapse:
-    """Measures a field from the Gram matrix of its sets side by side.
-
-    Gram matrices of row shards add up, so a sharded table needs one all-reduce of (K, K).
-
-    Args:
-        name: the field.
-        cardinality: rows of its tables.
-        gram: (K, K) float64, K the sum of ``widths``.
-        widths: the columns of each set.
-    """
-    gram = gram.cpu()
-    rows_of_blocks = [row.split(list(widths), dim=1) for row in gram.split(list(widths))]
+def analyse_field(gram: FieldGram) -> FieldCollapse:
+    """Measures a field from the Gram matrices of its sets side by side."""
+    widths = list(gram.widths)
+    blocks = [row.split(widths, dim=1) for row in gram.plain.split(widths)]
     return FieldCollapse(
-        name=name,
-        cardinality=cardinality,
-        sets=tuple(_measure(rows_of_blocks[m][m]) for m in range(len(widths))),
-        together=_measure(gram),
-        diversity=_diversity(rows_of_blocks) if len(widths) > 1 else None,
+        name=gram.name,
+        cardinality=gram.rows,
+        sets=tuple(_measure(blocks[m][m]) for m in range(len(widths))),
+        together=_measure(gram.plain),
+        weighted=_measure(gram.weighted),
+        random_abundance=random_abundance(gram.rows, sum(widths)),
+        diversity=_diversity(blocks) if len(widths) > 1 else None,
     )
 
 
@@ -144,13 +142,16 @@ def summarise(fields: Sequence[FieldCollapse]) -> dict[str, Any]:
 
     Returns:
         ``information_abundance``: by field, of all sets side by side (``all``) and of each set
-        (``sets``), and ``mean``, over fields, of ``all``. ``cardinality`` by field. With several
+        (``sets``), with rows weighted by their counts (``weighted``), of a random matrix
+        (``random``), and ``mean``, over fields, of ``all``. ``cardinality`` by field. With several
         sets also ``diversity``: by field and its ``mean``.
     """
     abundances = {
         field.name: {
             "all": field.together.information_abundance,
             "sets": [one.information_abundance for one in field.sets],
+            "weighted": field.weighted.information_abundance,
+            "random": field.random_abundance,
         }
         for field in fields
     }

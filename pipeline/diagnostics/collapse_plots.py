@@ -27,20 +27,24 @@ SPARKLINE_FLOOR = 1e-3
 
 
 def abundance_bars(fields: Sequence[FieldCollapse]) -> str:
-    """Information abundance by field, the lowest on top: all sets side by side, and each set."""
+    """Information abundance by field, the lowest on top.
+
+    A bar for all sets side by side, dots for each set, and a mark for a random matrix.
+    """
     fields = sorted(fields, key=lambda field: field.together.information_abundance)
     values = [field.together.information_abundance for field in fields]
+    longest = max(1.0, *values, *(field.random_abundance for field in fields))
     places = range(len(fields))
     with styled_figure(58 + ROW_HEIGHT * len(fields)) as (figure, axes):
         axes.barh(places, values, height=0.7, color=PALE_BLUE)
         for place, field in zip(places, fields, strict=True):
             _bar_details(axes, place, field)
-        axes.set_yticks(places, [_short(field.name) for field in fields])
+        axes.set_yticks(places, [short_name(field.name) for field in fields])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.set(
-            xlim=(0, 1.12 * max(*values, 1.0)),
+            xlim=(0, 1.12 * longest),
             ylim=(len(fields) - 0.5, -1.5),
             xlabel="information abundance",
         )
@@ -54,7 +58,7 @@ def abundance_bars(fields: Sequence[FieldCollapse]) -> str:
 
 
 def _bar_details(axes: Axes, place: int, field: FieldCollapse) -> None:
-    """The value at a bar's end, a dot for each set, and the field's rows."""
+    """The value at a bar's end, a dot for each set, the random mark, and the field's rows."""
     value = field.together.information_abundance
     axes.annotate(
         f"{value:.1f}",
@@ -64,6 +68,7 @@ def _bar_details(axes: Axes, place: int, field: FieldCollapse) -> None:
         verticalalignment="center",
         fontsize=8.5,
     )
+    axes.plot(field.random_abundance, place, "|", color=ORANGE, markersize=10, markeredgewidth=1.4)
     if len(field.sets) > 1:
         dots = [one.information_abundance for one in field.sets]
         axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=3.4, alpha=0.8)
@@ -116,7 +121,7 @@ def _spectra(
             else:
                 axes.plot(dimensions, shown, color=FAINT, linewidth=0.8, alpha=0.5)
         for name, colour in colours.items():
-            axes.plot([], [], color=colour, label=f"{_short(name)}, {highlighted[name]}")
+            axes.plot([], [], color=colour, label=f"{short_name(name)}, {highlighted[name]}")
         axes.set(yscale="log", xlabel="dimension", ylabel="singular value / largest")
         axes.set_xlim(0.5, longest + 0.5)
         axes.set_ylim(top=1.3)
@@ -155,7 +160,7 @@ def short_count(count: int) -> str:
     return str(count)
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """A long name without its middle: fields often share a beginning."""
     half = LABEL_LENGTH // 2
     return name if len(name) <= LABEL_LENGTH else f"{name[: half - 1]}…{name[-half:]}"

@@ -1,13 +1,11 @@
 """The report of a run: one HTML page that needs no server, no network and no script.
 
 ``report/index.html`` is ``report.html`` filled in, with the style and every figure inside it.
-``report/collapse.json`` beside it holds the measures of every field and set.
+Beside it stand the figures as data, see ``report_data.py``.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from statistics import fmean
@@ -17,7 +15,11 @@ from typing import Any
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import abundance_bars, set_spectra, spectra
+from pipeline.diagnostics.pairs import GroupPairs
+from pipeline.diagnostics.recommendation import recommend
+from pipeline.diagnostics.report_data import collapse_json, fields_csv, pairs_csv
 from pipeline.diagnostics.report_gates import gates_section
+from pipeline.diagnostics.report_pairs import pairs_section
 from pipeline.diagnostics.report_tables import (
     facts,
     field_table,
@@ -37,7 +39,6 @@ from pipeline.metrics.calibration import CalibrationCurve
 from pipeline.page.elements import figure, page_style
 
 REPORT_FILE = Path("report") / "index.html"
-COLLAPSE_FILE = Path("report") / "collapse.json"
 HERE = Path(__file__).parent
 
 
@@ -46,6 +47,7 @@ def write_report(
     metrics: Mapping[str, Any],
     curves: Sequence[Mapping[str, Any]],
     collapse: Sequence[FieldCollapse],
+    pairs: Sequence[GroupPairs],
     calibration: CalibrationCurve,
     spec_toml: str,
 ) -> Path:
@@ -56,16 +58,19 @@ def write_report(
         metrics: what ``metrics.json`` holds.
         curves: the lines of ``metrics.jsonl``.
         collapse: the model's fields.
+        pairs: of each group of sets.
         calibration: of the test split.
         spec_toml: the resolved spec.
 
     Returns:
         The page's path.
     """
-    page = render(metrics, curves, collapse, calibration, spec_toml)
-    data = json.dumps([asdict(field) for field in collapse], indent=1) + "\n"
-    (directory / REPORT_FILE).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / COLLAPSE_FILE, data.encode())
+    page = render(metrics, curves, collapse, pairs, calibration, spec_toml)
+    folder = (directory / REPORT_FILE).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "collapse.json", collapse_json(collapse))
+    write_whole(folder / "fields.csv", fields_csv(collapse))
+    write_whole(folder / "pairs.csv", pairs_csv(pairs))
     write_whole(directory / REPORT_FILE, page.encode())
     return directory / REPORT_FILE
 
@@ -74,6 +79,7 @@ def render(
     metrics: Mapping[str, Any],
     curves: Sequence[Mapping[str, Any]],
     collapse: Sequence[FieldCollapse],
+    pairs: Sequence[GroupPairs],
     calibration: CalibrationCurve,
     spec_toml: str,
 ) -> str:
@@ -90,9 +96,11 @@ def render(
         run_figures=_run_figures(metrics, curves, calibration),
         gates_section=gates_section(metrics),
         lead=_lead(collapse),
+        recommendation=_recommendation(collapse),
         abundance_figure=_abundance_figure(collapse),
         spectra_figures=_spectra_figures(collapse),
         field_table=field_table(collapse),
+        pairs_section=pairs_section(pairs),
         optimizer_note=optimizer_note(metrics),
         facts=facts(metrics),
         spec=escape(spec_toml),
@@ -158,11 +166,15 @@ def _lead(collapse: Sequence[FieldCollapse]) -> str:
     return " ".join(sentences)
 
 
+def _recommendation(collapse: Sequence[FieldCollapse]) -> str:
+    found = recommend(collapse)
+    return f"<strong>Advice: {found.advice}.</strong> {escape(found.reason)}"
+
+
 def _abundance_figure(collapse: Sequence[FieldCollapse]) -> str:
+    of_sets = "Bars: all sets side by side. Dots: each set alone. "
     caption = (
-        "Bars: all sets side by side. Dots: each set alone."
-        if len(collapse[0].sets) > 1
-        else "The lowest on top."
+        f"{of_sets if len(collapse[0].sets) > 1 else ''}Orange: a random matrix of that shape."
     )
     return figure("Information abundance by field", caption, abundance_bars(collapse))
 

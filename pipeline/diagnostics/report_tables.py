@@ -58,6 +58,7 @@ def metrics_table(metrics: Mapping[str, Any]) -> str:
     """Test, validation and, on generated data, the true probabilities as the oracle."""
     measures = {
         "AUC": ("auc", "{:.4f}"),
+        **({"GAUC": ("gauc", "{:.4f}")} if "gauc" in metrics["test"] else {}),
         "Logloss": ("logloss", "{:.4f}"),
         "Normalised entropy": ("normalized_entropy", "{:.4f}"),
         "Calibration": ("calibration", "{:.3f}"),
@@ -114,7 +115,8 @@ def field_table(collapse: Sequence[FieldCollapse]) -> str:
     """Every field's verdict and measures, the most collapsed first."""
     several = len(collapse[0].sets) > 1
     of_sets = ["Each set", "Diversity"] if several else []
-    head = ["Field", "Verdict", "Information abundance", *of_sets, "Effective rank", "Rows"]
+    measures = ["Information abundance", "Of random", "Weighted", *of_sets, "Effective rank"]
+    head = ["Field", "Verdict", *measures, "Rows"]
     ranked = sorted(
         collapse, key=lambda field: (field.used_share, field.together.information_abundance)
     )
@@ -123,6 +125,8 @@ def field_table(collapse: Sequence[FieldCollapse]) -> str:
             escape(field.name),
             _verdict(field),
             f"{field.together.information_abundance:.2f}",
+            f"{field.abundance_over_random:.2f}",
+            f"{field.weighted.information_abundance:.2f}",
             *([_set_range(field), _diversity(field)] if several else []),
             f"{field.together.effective_rank:.2f}",
             f"{field.cardinality:,}",

@@ -12,7 +12,7 @@ rounding is 6e-8 of the largest value, so nothing that was trained is lost.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -26,6 +26,25 @@ CHUNK_ROWS = 65_536
 # Rows of one matrix product. It adds them one after the other, so where they are alike its error
 # grows with them: to 50 eps at 1,024, to 2,500 at 65,536.
 PRODUCT_ROWS = 1024
+
+
+class GramSum:
+    """The sum of ``X^T X`` over blocks X of rows, in float64 (Kahan summation).
+
+    Args:
+        columns: K.
+        device: of the blocks.
+    """
+
+    def __init__(self, columns: int, device: torch.device) -> None:
+        self.total = torch.zeros(columns, columns, dtype=torch.float64, device=device)
+        self._lost = torch.zeros_like(self.total)
+
+    def add(self, block: Tensor) -> None:
+        """Adds a block's, (rows, K) float64; what rounding loses is given back with the next."""
+        addend = _product(block) - self._lost
+        grown = self.total + addend
+        self.total, self._lost = grown, (grown - self.total) - addend
 
 
 def gram(matrix: Tensor, chunk_rows: int = CHUNK_ROWS) -> Tensor:
@@ -56,15 +75,16 @@ def gram_side_by_side(matrices: Sequence[Tensor], chunk_rows: int = CHUNK_ROWS) 
         (K, K) float64 where K is the sum of the K_m.
     """
     columns = sum(matrix.shape[1] for matrix in matrices)
-    total = torch.zeros(columns, columns, dtype=torch.float64, device=matrices[0].device)
-    lost = torch.zeros_like(total)
+    total = GramSum(columns, matrices[0].device)
+    for block in side_by_side(matrices, chunk_rows):
+        total.add(block)
+    return total.total
+
+
+def side_by_side(matrices: Sequence[Tensor], chunk_rows: int) -> Iterator[Tensor]:
+    """Blocks of ``[E^(1) .. E^(M)]`` in float64, (chunk_rows, K) each and the last shorter."""
     for parts in zip(*(matrix.detach().split(chunk_rows) for matrix in matrices), strict=True):
-        block = torch.cat([part.to(torch.float64) for part in parts], dim=1)
-        # Kahan summation: what rounding loses of one block is given back with the next.
-        addend = _product(block) - lost
-        grown = total + addend
-        total, lost = grown, (grown - total) - addend
-    return total
+        yield torch.cat([part.to(torch.float64) for part in parts], dim=1)
 
 
 def _product(block: Tensor) -> Tensor:

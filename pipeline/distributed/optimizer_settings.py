@@ -1,11 +1,13 @@
-"""The embedding optimizer's settings as FBGEMM takes them, and which tables have none of them."""
+"""The embedding optimizer as FBGEMM takes it, and what tables of a kind cannot have of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fbgemm_gpu.split_table_batched_embeddings_ops_training import WeightDecayMode
 
 from pipeline.console import InputError
-from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
+from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS, TableOptimizer
+from pipeline.spec_sharding import ShardingType
 from pipeline.spec_training import EmbeddingOptimizerSpec
 
 
@@ -25,24 +27,32 @@ def fused_params(spec: EmbeddingOptimizerSpec) -> dict[str, Any]:
     }
 
 
-def check_settings(spec: EmbeddingOptimizerSpec, replicated: bool, device_type: str) -> None:
-    """Refuses what would be passed over in silence.
+def check_optimizer(
+    key: str, kind: ShardingType, spec: EmbeddingOptimizerSpec, device_type: str
+) -> None:
+    """Refuses what tables of a sharding type do not have, instead of passing over it in silence.
 
     Args:
-        spec: the optimizer, which the tables have a kernel for.
-        replicated: whether the tables are ``data_parallel``.
-        device_type: where they are.
+        key: of the spec, that gave the tables their type.
+        kind: the type.
+        spec: the optimizer and its settings.
+        device_type: where the tables are to be.
 
     Raises:
-        InputError: the tables have no such setting.
+        InputError: there is no such kernel, or it has not all the settings.
     """
-    if replicated:
-        _check_replicated(spec)
-    elif spec.weight_decay:
-        _check_decay(spec, device_type)
+    if kind == "data_parallel":
+        _check_replicated(key, spec)
+    else:
+        _check_fused(key, kind, spec, device_type)
 
 
-def _check_replicated(spec: EmbeddingOptimizerSpec) -> None:
+def _check_replicated(key: str, spec: EmbeddingOptimizerSpec) -> None:
+    if not TABLE_OPTIMIZERS[spec.name].replicated:
+        raise InputError(
+            f"{key}: embedding_optimizer.name = {spec.name!r} has no step for 'data_parallel' "
+            f"tables; set the type to 'auto', or use one of {_replicated()}"
+        )
     if spec.clip_value:
         raise InputError(
             "embedding_optimizer.clip_value: data_parallel tables have none; set it to 0 and, to "
@@ -50,14 +60,30 @@ def _check_replicated(spec: EmbeddingOptimizerSpec) -> None:
         )
 
 
-def _check_decay(spec: EmbeddingOptimizerSpec, device_type: str) -> None:
-    """FBGEMM 1.8 takes a weight decay on CPU, ``weight_decay_mode`` too, and leaves it unused."""
-    if device_type == "cuda" and TABLE_OPTIMIZERS[spec.name].decays_on_cuda:
-        return
-    replicated = ", ".join(n for n, o in TABLE_OPTIMIZERS.items() if o.replicated)
-    decaying = ", ".join(n for n, o in TABLE_OPTIMIZERS.items() if o.decays_on_cuda)
-    raise InputError(
-        f"embedding_optimizer.weight_decay: sharded tables have none under {spec.name!r} on "
-        f"{device_type}; set it to 0, or sharding.type = 'data_parallel' with one of "
-        f"{replicated}, or train.device = 'cuda' with one of {decaying}"
-    )
+def _check_fused(
+    key: str, kind: ShardingType, spec: EmbeddingOptimizerSpec, device_type: str
+) -> None:
+    known = TABLE_OPTIMIZERS[spec.name]
+    if device_type == "cpu" and not known.fused_on_cpu:
+        whole = "the type 'data_parallel', or " if known.replicated else ""
+        able = _names(lambda optimizer: optimizer.fused_on_cpu)
+        raise InputError(
+            f"{key}: embedding_optimizer.name = {spec.name!r} with type = {kind!r}: FBGEMM has no "
+            f"such kernel on CPU; use {whole}one of {able}"
+        )
+    # FBGEMM 1.8 takes a weight decay on CPU, weight_decay_mode too, and leaves it unused.
+    if spec.weight_decay and (device_type == "cpu" or not known.decays_on_cuda):
+        decaying = _names(lambda optimizer: optimizer.decays_on_cuda)
+        raise InputError(
+            f"embedding_optimizer.weight_decay: sharded tables have none under {spec.name!r} on "
+            f"{device_type}; set it to 0, or sharding.type = 'data_parallel' with one of "
+            f"{_replicated()}, or train.device = 'cuda' with one of {decaying}"
+        )
+
+
+def _replicated() -> str:
+    return _names(lambda optimizer: optimizer.replicated)
+
+
+def _names(chosen: Callable[[TableOptimizer], bool]) -> str:
+    return ", ".join(name for name, optimizer in TABLE_OPTIMIZERS.items() if chosen(optimizer))

@@ -1,69 +1,104 @@
-"""The sharding plan: which rank holds which part of which table, and how many bytes that takes."""
+"""The sharding plan: which rank holds which part of which table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+import torch
+from torch import nn
 from torchrec.distributed.planner import EmbeddingShardingPlanner, Topology
 from torchrec.distributed.planner.stats import NoopEmbeddingStats
 from torchrec.distributed.planner.storage_reservations import FixedPercentageStorageReservation
+from torchrec.distributed.planner.types import PlannerError
 from torchrec.distributed.types import (
     EmbeddingModuleShardingPlan,
     ParameterSharding,
     ShardingPlan,
 )
+from torchrec.optim.rowwise_adagrad import RowWiseAdagrad
 
+from pipeline.distributed.constraints import table_constraints
+from pipeline.distributed.hardware import Cluster
+from pipeline.distributed.sharder import make_sharder
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
+from pipeline.model.click_task import ClickTask
 from pipeline.model.tables import Table
 from pipeline.spec import Spec
 
-# Of a device's memory, kept from the planner for the dense part, its activations and the batches.
-RESERVED_SHARE = 0.15
-_FLOAT_BYTES = 4
+# Where TorchRec looks for the class of a parameter's optimizer.
+_MARK = "_optimizer_classes"
 
 
-def make_planner(
-    spec: Spec, world_size: int, local_world_size: int, device_type: str
-) -> EmbeddingShardingPlanner:
-    """TorchRec's planner for this many ranks, which need not be there."""
-    return EmbeddingShardingPlanner(
-        topology=Topology(
-            world_size=world_size,
-            local_world_size=local_world_size,
-            compute_device=device_type,
-        ),
-        batch_size=-(-spec.train.batch_size // world_size),
-        storage_reservation=FixedPercentageStorageReservation(percentage=RESERVED_SHARE),
+class NoPlanError(Exception):
+    """TorchRec's planner finds no place for the tables."""
+
+
+def make_plan(task: ClickTask, spec: Spec, cluster: Cluster) -> ShardingPlan:
+    """TorchRec's plan for these ranks, which need not be there; the tables may be on ``meta``.
+
+    Raises:
+        NoPlanError: the tables do not fit.
+        InputError: the spec asks for what the device or the optimizer cannot do.
+    """
+    collection = task.model.embedding_sets
+    sharder = make_sharder(spec, torch.device(cluster.hardware.device))
+    planner = EmbeddingShardingPlanner(
+        topology=_topology(spec, cluster),
+        batch_size=-(-spec.train.batch_size // cluster.world_size),
+        storage_reservation=FixedPercentageStorageReservation(percentage=0.0),
         stats=NoopEmbeddingStats(),
+        constraints=table_constraints(spec, collection.tables, cluster),
+    )
+    with _optimizer_known(collection, spec.embedding_optimizer.name):
+        try:
+            return planner.plan(task, [sharder])
+        except PlannerError as error:
+            raise NoPlanError from error
+
+
+def _topology(spec: Spec, cluster: Cluster) -> Topology:
+    """The ranks as TorchRec sees them, without the memory that is kept from the tables.
+
+    TorchRec reserves of a device's memory alone, and nothing of a node's.
+    """
+    hardware, left = cluster.hardware, 1 - spec.sharding.reserved_share
+    per_ms = 1e-3
+    return Topology(
+        world_size=cluster.world_size,
+        local_world_size=cluster.node_ranks,
+        compute_device=hardware.device,
+        hbm_cap=int(hardware.hbm_bytes * left),
+        ddr_cap=int(cluster.host_bytes * left),
+        hbm_mem_bw=hardware.hbm_bandwidth * per_ms,
+        ddr_mem_bw=hardware.ddr_bandwidth * per_ms,
+        hbm_to_ddr_mem_bw=hardware.host_bandwidth * per_ms,
+        intra_host_bw=hardware.intra_node_bandwidth * per_ms,
+        inter_host_bw=hardware.inter_node_bandwidth * per_ms,
     )
 
 
-def describe_plan(plan: ShardingPlan, tables: tuple[Table, ...]) -> str:
-    """The plan as text, a line a table: rows, columns, sharding type, kernel, ranks."""
-    placed = _placements(plan)
-    width = max(len(table.name) for table in tables)
-    lines = [f"{'table':<{width}} {'rows':>12} {'columns':>8} {'sharding':<16} {'kernel':<8} ranks"]
-    for table in tables:
-        placement = placed[table.name]
-        ranks = ",".join(str(rank) for rank in placement.ranks or [])
-        lines.append(
-            f"{table.name:<{width}} {table.rows:>12,} {table.physical_columns:>8} "
-            f"{placement.sharding_type:<16} {placement.compute_kernel:<8} {ranks}"
-        )
-    return "\n".join(lines) + "\n"
+@contextmanager
+def _optimizer_known(collection: nn.Module, name: str) -> Iterator[None]:
+    """Tells the planner how much state the optimizer has, while it plans.
+
+    TorchRec's estimate reads it off a mark on the parameter: 0, 1 or 2 numbers a weight, or 1 a
+    row. Left there, the mark would choose the optimizer too.
+    """
+    moments = TABLE_OPTIMIZERS[name].moments
+    marks = [torch.optim.SGD, torch.optim.Adagrad, torch.optim.Adam]
+    by_row = moments == 0 and TABLE_OPTIMIZERS[name].row_moments > 0
+    mark = RowWiseAdagrad if by_row else marks[moments]
+    parameters = list(collection.parameters())
+    for parameter in parameters:
+        setattr(parameter, _MARK, [mark])
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            delattr(parameter, _MARK)
 
 
-def bytes_by_rank(
-    plan: ShardingPlan, tables: tuple[Table, ...], optimizer: str, world_size: int
-) -> list[int]:
-    """Bytes of weights and optimizer state that each rank holds."""
-    placed, held = _placements(plan), [0] * world_size
-    for table in tables:
-        for rank, rows, columns in _shards(placed[table.name], table, world_size):
-            state = TABLE_OPTIMIZERS[optimizer].state_floats(columns)
-            held[rank] += rows * (columns + state) * _FLOAT_BYTES
-    return held
-
-
-def _placements(plan: ShardingPlan) -> dict[str, ParameterSharding]:
+def placements(plan: ShardingPlan) -> Mapping[str, ParameterSharding]:
+    """Where every table is, by its name."""
     placed: dict[str, ParameterSharding] = {}
     for module_plan in plan.plan.values():
         assert isinstance(module_plan, EmbeddingModuleShardingPlan)
@@ -71,7 +106,7 @@ def _placements(plan: ShardingPlan) -> dict[str, ParameterSharding]:
     return placed
 
 
-def _shards(
+def parts(
     placement: ParameterSharding, table: Table, world_size: int
 ) -> Iterator[tuple[int, int, int]]:
     """The rank, rows and columns of every part; a replicated table has one on each rank."""
@@ -82,3 +117,33 @@ def _shards(
     for shard in placement.sharding_spec.shards:
         rows, columns = shard.shard_sizes
         yield shard.placement.rank(), rows, columns
+
+
+def describe_plan(plan: ShardingPlan, tables: Sequence[Table]) -> str:
+    """The plan as text, a line a table: rows, columns, sharding type, kernel, ranks."""
+    placed = placements(plan)
+    width = max(len(table.name) for table in tables)
+    lines = [
+        f"{'table':<{width}} {'rows':>12} {'columns':>8} {'sharding':<17} {'kernel':<17} ranks"
+    ]
+    for table in tables:
+        placement = placed[table.name]
+        lines.append(
+            f"{table.name:<{width}} {table.rows:>12,} {table.physical_columns:>8} "
+            f"{placement.sharding_type:<17} {placement.compute_kernel:<17} "
+            f"{describe_ranks(placement.ranks or [])}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def describe_ranks(ranks: Sequence[int]) -> str:
+    """Ranks in short: ``0-7`` for a run of three or more, ``0,2`` for others."""
+    runs: list[list[int]] = []
+    for rank in ranks:
+        if runs and rank == runs[-1][-1] + 1:
+            runs[-1].append(rank)
+        else:
+            runs.append([rank])
+    return ",".join(
+        f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs
+    )

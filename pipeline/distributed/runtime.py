@@ -6,13 +6,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from pipeline.console import InputError
 from pipeline.distributed.freed_memory import keep_freed_memory
+from pipeline.distributed.fresh_store import fresh_store
+
+_TORCHS_PATIENCE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -40,25 +45,43 @@ class Runtime:
 
 
 @contextmanager
-def start_runtime(choice: Literal["auto", "cpu", "cuda"]) -> Iterator[Runtime]:
+def start_runtime(
+    choice: Literal["auto", "cpu", "cuda"],
+    timeout_minutes: float | None = None,
+    deterministic: bool = False,
+) -> Iterator[Runtime]:
     """Joins the process group that torchrun described, or makes one of a single process.
 
     gloo serves CPU, and NCCL serves CUDA (with gloo beside it for tensors on the CPU).
+
+    Args:
+        choice: of the device.
+        timeout_minutes: how long a collective waits for the other ranks before it fails, and with
+            it this process, so that torchrun can start the job again; None leaves it to torch.
+        deterministic: lets only kernels run whose results do not change from run to run.
 
     Raises:
         InputError: CUDA was asked for and there is none.
     """
     _quiet_libraries()
+    _choose_kernels(deterministic)
     device, reason = _choose_device(choice)
     backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
     if device.type == "cuda":
         torch.cuda.set_device(device)
     else:
         keep_freed_memory()
+    patience = None if timeout_minutes is None else timedelta(minutes=timeout_minutes)
     if "RANK" in os.environ:
-        dist.init_process_group(backend)
+        wait = patience or _TORCHS_PATIENCE
+        store, rank, world_size = next(rendezvous("env://", timeout=wait))
+        store = fresh_store(store, rank, world_size, wait)
+        dist.init_process_group(
+            backend, timeout=patience, store=store, rank=rank, world_size=world_size
+        )
     else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+        alone = dist.HashStore()
+        dist.init_process_group(backend, timeout=patience, store=alone, rank=0, world_size=1)
     world_size = dist.get_world_size()
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world_size))
     try:
@@ -77,6 +100,16 @@ def _quiet_libraries() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for library in ("torchrec", "torch"):
         warnings.filterwarnings("ignore", module=rf"{library}\.")
+
+
+def _choose_kernels(deterministic: bool) -> None:
+    torch.use_deterministic_algorithms(deterministic)
+    if deterministic:
+        # cuBLAS reads it when CUDA starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = False
 
 
 def _choose_device(choice: str) -> tuple[torch.device, str]:

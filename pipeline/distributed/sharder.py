@@ -1,84 +1,57 @@
-"""Which sharding types and kernels the tables may have, by device and optimizer."""
-
-from typing import Any
+"""How tables are sharded: with the optimizer in the backward pass, and codecs between ranks."""
 
 import torch
 from torchrec.distributed.embedding_types import EmbeddingComputeKernel
 from torchrec.distributed.embeddingbag import EmbeddingBagCollectionSharder
-from torchrec.distributed.types import ShardingType
+from torchrec.distributed.fbgemm_qcomm_codec import (
+    CommType,
+    QCommsConfig,
+    get_qcomm_codecs_registry,
+)
+from torchrec.distributed.types import QuantizedCommCodecs, ShardingType
 
 from pipeline.console import InputError
-from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
+from pipeline.distributed.constraints import TORCHREC_TYPES
+from pipeline.distributed.optimizer_settings import fused_params
 from pipeline.spec import Spec
-from pipeline.spec_training import EmbeddingOptimizerSpec
 
-# The types that every device trains. torchrec does not offer the row-wise ones on CPU of itself,
-# though they train correctly over gloo.
-SHARDED_TYPES = ("table_wise", "column_wise", "row_wise", "table_row_wise")
+_FUSED_KERNELS = [EmbeddingComputeKernel.FUSED.value]
+_UVM_KERNELS = [
+    EmbeddingComputeKernel.FUSED_UVM.value,
+    EmbeddingComputeKernel.FUSED_UVM_CACHING.value,
+]
 
 
 class TableSharder(EmbeddingBagCollectionSharder):
-    """Offers the planner just the sharding types that the spec and the device allow."""
+    """Offers every type that trains on the device; the tables' constraints choose among them.
 
-    def __init__(self, types: tuple[str, ...], fused_params: dict[str, Any]) -> None:
-        super().__init__(fused_params=fused_params)
-        self._types = list(types)
+    On CPU TorchRec itself leaves out the types that cut rows, though they train over gloo.
+    """
 
     def sharding_types(self, compute_device_type: str) -> list[str]:
-        """The allowed types, the same for every table."""
-        return self._types
+        """All that a spec can name."""
+        return list(TORCHREC_TYPES.values())
 
     def compute_kernels(self, sharding_type: str, compute_device_type: str) -> list[str]:
-        """Replicated tables are dense parameters, all others fused and in the device's memory."""
-        replicated = sharding_type == ShardingType.DATA_PARALLEL.value
-        kernel = EmbeddingComputeKernel.DENSE if replicated else EmbeddingComputeKernel.FUSED
-        return [kernel.value]
-
-
-def allowed_types(spec: Spec, device: torch.device) -> tuple[str, ...]:
-    """The sharding types that ``sharding.type`` and the embedding optimizer leave open.
-
-    Raises:
-        InputError: the optimizer has no kernel for that sharding on that device.
-    """
-    optimizer, wanted = spec.embedding_optimizer.name, spec.sharding.type
-    known = TABLE_OPTIMIZERS[optimizer]
-    fused = device.type == "cuda" or known.fused_on_cpu
-    if wanted == "auto" and not fused:
-        return (ShardingType.DATA_PARALLEL.value,)
-    if wanted != "data_parallel" and spec.embedding_optimizer.weight_decay > 0:
-        raise InputError(
-            f"embedding_optimizer.weight_decay: sharded tables have none under {optimizer!r}; set "
-            "it to 0, or sharding.type = 'data_parallel' with sgd, adagrad or adam"
-        )
-    if wanted == "auto":
-        return SHARDED_TYPES
-    if wanted == "data_parallel" and not known.replicated:
-        raise InputError(
-            f"embedding_optimizer.name = {optimizer!r} needs sharded tables: "
-            "set sharding.type to 'auto', or use sgd, adagrad or adam"
-        )
-    if wanted != "data_parallel" and not fused:
-        raise InputError(
-            f"embedding_optimizer.name = {optimizer!r} with sharding.type = {wanted!r}: FBGEMM has "
-            "no such kernel on CPU; use sharding.type = 'data_parallel', or one of "
-            f"{', '.join(_fused_on_cpu())}"
-        )
-    return (wanted,)
+        """Replicated tables are dense parameters; others may leave CUDA's memory."""
+        if sharding_type == ShardingType.DATA_PARALLEL.value:
+            return [EmbeddingComputeKernel.DENSE.value]
+        return _FUSED_KERNELS + (_UVM_KERNELS if compute_device_type == "cuda" else [])
 
 
 def make_sharder(spec: Spec, device: torch.device) -> TableSharder:
-    """The sharder of the model's tables, with the optimizer fused into their backward pass."""
-    return TableSharder(allowed_types(spec, device), _fused_params(spec.embedding_optimizer))
+    """The sharder of the model's tables.
+
+    Raises:
+        InputError: the device cannot send what ``sharding.communication`` asks for.
+    """
+    return TableSharder(fused_params(spec.embedding_optimizer), _codecs(spec, device))
 
 
-def _fused_on_cpu() -> list[str]:
-    return sorted(name for name, known in TABLE_OPTIMIZERS.items() if known.fused_on_cpu)
-
-
-def _fused_params(optimizer: EmbeddingOptimizerSpec) -> dict[str, Any]:
-    return {
-        "optimizer": TABLE_OPTIMIZERS[optimizer.name].fused,
-        "learning_rate": optimizer.learning_rate,
-        "eps": optimizer.eps,
-    }
+def _codecs(spec: Spec, device: torch.device) -> dict[str, QuantizedCommCodecs] | None:
+    """What embeddings and gradients are turned into on their way between ranks."""
+    precision = spec.sharding.communication
+    if precision == "bf16" and device.type == "cpu":
+        raise InputError("sharding.communication = 'bf16': gloo sends none; use 'fp16' on CPU")
+    kind = CommType(precision)
+    return get_qcomm_codecs_registry(QCommsConfig(kind, kind), device=device)

@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed._shard.sharded_tensor import ShardedTensor
 from torchrec.distributed.model_parallel import DistributedModelParallel
-from torchrec.distributed.planner import EmbeddingShardingPlanner
-from torchrec.distributed.planner.types import PlannerError
 from torchrec.distributed.types import ShardingPlan
 
 from pipeline.console import InputError
-from pipeline.distributed.plan import make_planner
+from pipeline.distributed.batch_statistics import synchronize_statistics
+from pipeline.distributed.fit import why_no_plan
+from pipeline.distributed.hardware import Cluster, cluster_here
+from pipeline.distributed.plan import NoPlanError, make_plan
+from pipeline.distributed.plan_record import plan_record, read_plan
 from pipeline.distributed.runtime import Runtime
-from pipeline.distributed.sharder import TableSharder, make_sharder
+from pipeline.distributed.sharder import make_sharder
 from pipeline.model.click_task import ClickTask
 from pipeline.model.initialization import TableInitializer
-from pipeline.model.layers import SetBatchNorm
 from pipeline.model.tables import Table
 from pipeline.spec import Spec
 
@@ -28,58 +31,63 @@ TABLE_KEY = "model.embedding_sets.collection.embedding_bags.{}.weight"
 
 @dataclass(frozen=True)
 class ShardedModel:
-    """A click task spread over ranks, and the plan that it follows."""
+    """A click task spread over ranks, the plan that it follows, and that plan in plain values."""
 
     module: DistributedModelParallel
     plan: ShardingPlan
+    plan_record: dict[str, Any]
     tables: tuple[Table, ...]
 
 
-def shard_model(task: ClickTask, spec: Spec, runtime: Runtime) -> ShardedModel:
+def shard_model(
+    task: ClickTask, spec: Spec, runtime: Runtime, stored_plan: Path | None
+) -> ShardedModel:
     """Plans, shards and initialises ``task``, whose tables are on the meta device.
 
     The plan is made on rank 0 and sent to the others. The ranks must have built ``task`` from the
     same seed; DistributedDataParallel sends rank 0's dense parameters to all.
+
+    Args:
+        task: the model on one device.
+        spec: see ``[sharding]``.
+        runtime: this rank.
+        stored_plan: the plan of an earlier part of the training, which is followed again if it was
+            made for as many ranks and the same settings. The planner may choose otherwise each
+            time, and a resumed training is to be bit-identical.
     """
+    cluster = cluster_here(runtime, spec.sharding.hardware)
     sharder = make_sharder(spec, runtime.device)
-    planner = make_planner(spec, runtime.world_size, runtime.local_world_size, runtime.device.type)
-    plan = _agreed_plan(planner, task, sharder, runtime)
+    plan = _agreed_plan(task, spec, cluster, runtime, stored_plan)
     tables = task.model.embedding_sets.tables
-    for layer in synchronized_layers(task):
-        layer.average, layer.ranks = _average_over_ranks, runtime.world_size
+    synchronize_statistics(task, runtime.world_size)
+    record = plan_record(plan, spec, tables, cluster)
     module = DistributedModelParallel(task, device=runtime.device, plan=plan, sharders=[sharder])
     initializer = TableInitializer(spec.model, _total_rows(tables), spec.run.seed)
     initialize_tables(module, tables, initializer)
-    return ShardedModel(module, plan, tables)
+    return ShardedModel(module, plan, record, tables)
 
 
 def _agreed_plan(
-    planner: EmbeddingShardingPlanner, task: ClickTask, sharder: TableSharder, runtime: Runtime
+    task: ClickTask, spec: Spec, cluster: Cluster, runtime: Runtime, stored: Path | None
 ) -> ShardingPlan:
     """Rank 0's plan, on every rank. If it finds none, every rank says so."""
     found: list[ShardingPlan | str] = [""]
+    tables = task.model.embedding_sets.tables
     if runtime.is_main:
         try:
-            found = [planner.plan(task, [sharder])]
-        except PlannerError as error:
+            found = [read_plan(stored, spec, tables, cluster) or make_plan(task, spec, cluster)]
+        except NoPlanError:
+            reason = why_no_plan(spec, tables, cluster)
+            found = [
+                f"the tables do not fit: {reason}; python -m pipeline.plan tells what would make "
+                "them fit"
+            ]
+        except InputError as error:
             found = [str(error)]
     dist.broadcast_object_list(found)
     if isinstance(found[0], str):
-        raise InputError(f"the tables do not fit: {found[0]}")
+        raise InputError(found[0])
     return found[0]
-
-
-def synchronized_layers(module: nn.Module) -> Iterator[SetBatchNorm]:
-    """The normalisation layers whose statistics are to be the global batch's."""
-    for layer in module.modules():
-        if isinstance(layer, SetBatchNorm) and layer.synchronized:
-            yield layer
-
-
-def _average_over_ranks(statistics: torch.Tensor) -> torch.Tensor:
-    total = statistics.clone()
-    dist.all_reduce(total)
-    return total / dist.get_world_size()
 
 
 def _total_rows(tables: tuple[Table, ...]) -> int:
@@ -106,17 +114,3 @@ def local_parts(weight: torch.Tensor) -> Iterator[tuple[torch.Tensor, slice, sli
     for shard in weight.local_shards():
         (row, column), (rows, columns) = shard.metadata.shard_offsets, shard.metadata.shard_sizes
         yield shard.tensor, slice(row, row + rows), slice(column, column + columns)
-
-
-@torch.no_grad()
-def average_batch_statistics(module: nn.Module) -> None:
-    """Gives every rank the mean of the ranks' running statistics.
-
-    Each rank's BatchNorm has seen its own rows only. The mean is what a checkpoint keeps and
-    evaluation uses, on any number of ranks.
-    """
-    for layer in module.modules():
-        if isinstance(layer, SetBatchNorm):
-            for statistic in (layer.running_mean, layer.running_var):
-                dist.all_reduce(statistic)
-                statistic /= dist.get_world_size()

@@ -14,8 +14,8 @@ from pipeline.metrics.group_rows import GroupRows
 from pipeline.metrics.score_cells import ScoreCells, cells_of_rows, coarsen_cells, merge_cells
 from pipeline.metrics.score_ranking import ScoreRanking, rank_scores
 
-# Rows are sorted by so many at once, on their device: 12 MB there for one task.
-BUFFER_ROWS = 1 << 20
+# Rows are looked at by so many at once, on their device: 25 MB there for one task, sums included.
+BUFFER_ROWS = 1 << 18
 CALIBRATION_BINS = 20
 
 

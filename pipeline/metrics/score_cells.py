@@ -38,6 +38,10 @@ class ScoreCells:
     def __len__(self) -> int:
         return len(self.first)
 
+    def pairs_won(self) -> Tensor:
+        """() float64, the pairs of classes in which the positive scores more; in a cell, half."""
+        return (self.positive * (self.negative.cumsum(0) - self.negative / 2)).sum()
+
     def cpu(self) -> "ScoreCells":
         """The same on the CPU."""
         return ScoreCells(

@@ -49,11 +49,10 @@ def rank_scores(cells: ScoreCells, bins: int) -> ScoreRanking:
         bins: of the calibration curve, at the most.
     """
     owned = _owned_range(cells)
-    pairs = owned.positive * (owned.negative.cumsum(0) - owned.negative / 2)
     wide = owned.first < owned.last
-    unordered = (owned.positive * owned.negative)[wide] / 2
-    local = [owned.positive, owned.negative, pairs, unordered]
-    totals = gathered(torch.stack([part.sum() for part in local]))
+    unordered = (owned.positive * owned.negative)[wide].sum() / 2
+    local = [owned.positive.sum(), owned.negative.sum(), owned.pairs_won(), unordered]
+    totals = gathered(torch.stack(local))
     positives, negatives, wins, uncertain = totals.sum(dim=0).tolist()
     negatives_below = totals[:, 1].cumsum(0) - totals[:, 1]
     wins += float((totals[:, 0] * negatives_below).sum())

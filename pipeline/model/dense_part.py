@@ -44,6 +44,10 @@ class DensePart(nn.Module):
         labels: of the T tasks.
         spec: the groups, the head and the sizes.
         precision: ``bf16`` computes under autocast; parameters stay float32.
+
+    Attributes:
+        interactions: one a group.
+        table_of_group: for each group the place of its embeddings among the table groups.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class DensePart(nn.Module):
     ) -> None:
         super().__init__()
         groups, tables = spec.resolved_groups, table_groups(len(fields), spec)
-        self._tables = _tables_of(groups, tables, len(fields))
+        self.table_of_group = _tables_of(groups, tables, len(fields))
         self.numeric = NumericEmbeddings(dense_fields, tables) if dense_fields else None
         interactions = [build_interaction(len(fields), group, spec) for group in groups]
         self.interactions = nn.ModuleList(interactions)
@@ -68,7 +72,7 @@ class DensePart(nn.Module):
                 experts=sum(group.sets for group in groups),
                 fields=tuple(fields),
                 widths=tuple((table.sets, table.columns) for table in tables),
-                trained=_trained(groups, self._tables, len(tables), labels),
+                trained=_trained(groups, self.table_of_group, len(tables), labels),
             ),
             spec,
         )
@@ -89,7 +93,7 @@ class DensePart(nn.Module):
                 embeddings = self.numeric(embeddings, dense)
             outputs = [
                 interaction(embeddings[table])
-                for interaction, table in zip(self.interactions, self._tables, strict=True)
+                for interaction, table in zip(self.interactions, self.table_of_group, strict=True)
             ]
             gate = self.head(embeddings)
             representations = self.mixture(outputs, gate)

@@ -1,38 +1,67 @@
-"""Collapse of a checkpoint's tables, field by field, whatever the sharding that wrote it."""
+"""The Gram matrices of a checkpoint's tables, field by field, whatever sharding wrote it."""
 
+from functools import reduce
+from operator import add
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
+from pipeline.data.fields.row_counts import read_row_counts
+from pipeline.diagnostics.field_gram import FieldGram, empty_gram, field_gram
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.tables import Table
-from pipeline.training.checkpoints.rows import read_table
+from pipeline.training.checkpoints.record import CheckpointRecord
+from pipeline.training.checkpoints.rows import checkpoint_record, read_row_range
+
+# Rows of a field that are in memory at a time: of 40 columns 42 MB.
+BLOCK_ROWS = 1 << 18
 
 
-def probe_collapse(
-    checkpoint: Path, tables: tuple[Table, ...], runtime: Runtime
-) -> list[FieldCollapse]:
-    """Every field's collapse measures, of the experts' sets. Collective.
+def probe_grams(
+    checkpoint: Path, tables: tuple[Table, ...], dataset: Path, runtime: Runtime
+) -> list[FieldGram]:
+    """Every field's Gram matrices, of the experts' sets, the same on all ranks. Collective.
 
-    The gates' own embeddings are no embedding set of the paper's and are left out. The fields are
-    dealt out over the ranks, and a rank holds one field's tables at a time.
+    The gates' own embeddings are no embedding set of the paper's and are left out. Each rank
+    passes once over its share of every field's rows, and (K, K) a field is what they exchange.
+
+    Args:
+        checkpoint: that all ranks can read.
+        tables: of the model.
+        dataset: whose vocabularies say how often a row occurs.
+        runtime: this rank's place.
     """
+    record = checkpoint_record(checkpoint)
     sets = [table for table in tables if not table.of_gates]
     names = list(dict.fromkeys(table.field.name for table in sets))
-    own = {
-        name: _analyse(checkpoint, [table for table in sets if table.field.name == name])
-        for name in names[runtime.rank :: runtime.world_size]
-    }
-    gathered: list[dict[str, FieldCollapse]] = [{} for _ in range(runtime.world_size)]
+    own = []
+    for name in names:
+        of_field = [table for table in sets if table.field.name == name]
+        own.append(_share(checkpoint, record, of_field, read_row_counts(dataset, name), runtime))
+    gathered: list[list[FieldGram]] = [[] for _ in range(runtime.world_size)]
     dist.all_gather_object(gathered, own)
-    found = {name: collapse for part in gathered for name, collapse in part.items()}
-    return [found[name] for name in names]
+    return [reduce(add, parts) for parts in zip(*gathered, strict=True)]
 
 
-def _analyse(checkpoint: Path, tables: list[Table]) -> FieldCollapse:
-    sets: list[torch.Tensor] = []
-    for table in tables:
-        sets += read_table(checkpoint, table).split(table.embedding_dim, dim=1)
-    return analyse_field(tables[0].field.name, sets)
+def _share(
+    checkpoint: Path,
+    record: CheckpointRecord,
+    tables: list[Table],
+    counts: np.ndarray,
+    runtime: Runtime,
+) -> FieldGram:
+    """Of this rank's share of one field's rows."""
+    name, rows = tables[0].field.name, tables[0].rows
+    widths = [table.embedding_dim for table in tables for _ in range(table.sets)]
+    total = empty_gram(name, widths)
+    start, stop = (rows * rank // runtime.world_size for rank in (runtime.rank, runtime.rank + 1))
+    for first in range(start, stop, BLOCK_ROWS):
+        block = slice(first, min(first + BLOCK_ROWS, stop))
+        sets: list[torch.Tensor] = []
+        for table in tables:
+            stored = read_row_range(checkpoint, record, table.name, block)
+            sets += stored[:, : table.columns].split(table.embedding_dim, dim=1)
+        total += field_gram(name, sets, torch.tensor(counts[block]))
+    return total

@@ -12,8 +12,9 @@ from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.data.whole_directories import restore
 from pipeline.data.whole_files import write_whole
-from pipeline.diagnostics.collapse import FieldCollapse, summarise
+from pipeline.diagnostics.collapse import FieldCollapse, analyse_field, summarise
 from pipeline.diagnostics.gates import gate_figures
+from pipeline.diagnostics.pairs import GroupPairs
 from pipeline.diagnostics.report import write_report
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.multi_embedding import ParameterCount
@@ -21,8 +22,9 @@ from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 from pipeline.spec_model import GroupSpec
 from pipeline.training.checkpoints.loading import load_model
-from pipeline.training.collapse_probe import probe_collapse
+from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.journal import read_journal
+from pipeline.training.pair_probe import probe_pairs
 from pipeline.training.prediction import ScoredSplit, check_group_field, score_split
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Predictor, build_predictor, scoring_loader
@@ -53,10 +55,13 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
     scored = {
         split: _score(split, spec, manifest, runtime, predictor) for split in EVALUATED_SPLITS
     }
-    collapse = probe_collapse(directory.best, predictor.model.tables, runtime)
+    tables = predictor.model.tables
+    grams = probe_grams(directory.best, tables, spec.dataset_directory, runtime)
     if runtime.is_main:
+        collapse = [analyse_field(gram) for gram in grams]
+        pairs = probe_pairs(predictor.model.module, spec.model, grams)
         metrics = _metrics(spec, manifest, predictor, trained, scored, collapse)
-        _write(directory, spec, metrics, scored["test"], collapse)
+        _write(directory, spec, metrics, scored["test"], collapse, pairs)
 
 
 def _score(
@@ -143,6 +148,7 @@ def _write(
     metrics: dict[str, Any],
     scored: ScoredSplit,
     collapse: list[FieldCollapse],
+    pairs: list[GroupPairs],
 ) -> None:
     """The report, then ``metrics.json``, then the result for a person."""
     page = write_report(
@@ -150,6 +156,7 @@ def _write(
         metrics,
         read_journal(directory.journal_file),
         collapse,
+        pairs,
         scored.results.curve,
         to_toml(spec),
     )

@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from pipeline.data.whole_files import write_whole
+from pipeline.diagnostics.collapse_images import Pixels
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.run_directory import RunDirectory
 
@@ -42,6 +43,15 @@ class Journal:
         for name, value in _scalars(kind, values):
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
+
+    def image(self, name: str, pixels: Pixels, step: int) -> None:
+        """A picture (height, width, 3) for TensorBoard's images tab."""
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
+
+    def hyperparameters(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
+        """The settings of the run beside what came of it, for TensorBoard's hparams tab."""
+        # Under the run's own name: add_hparams would make another run of it.
+        self._writer.add_hparams(settings, metrics, run_name=".")
 
     def close(self) -> None:
         """Flushes and closes both."""

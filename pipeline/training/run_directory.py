@@ -3,6 +3,7 @@
 spec.toml       the resolved spec
 training.json   what identifies the training, whether it is complete, and its facts
 plan.txt        the sharding plan
+plan.json       the same for programs, and for a resumed training to follow
 metrics.jsonl   a line a log point
 tensorboard/  checkpoints/  best/
 metrics.json  report/           written by evaluate
@@ -23,9 +24,18 @@ _OPERATIONAL: dict[str, Any] = {
     "run": {"directory"},
     "data": True,
     "prepare": True,
-    "sharding": True,
+    "sharding": {"type", "rules", "reserved_share", "hardware"},
     "evaluate": True,
-    "train": {"device", "checkpoint_every", "keep_checkpoints", "log_every"},
+    "train": {
+        "device",
+        "pipeline",
+        "max_loss",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "log_every",
+        "profile_steps",
+        "timeout_minutes",
+    },
 }
 
 
@@ -37,6 +47,7 @@ class RunDirectory:
         self.record_file = path / "training.json"
         self.spec_file = path / "spec.toml"
         self.plan_file = path / "plan.txt"
+        self.plan_record_file = path / "plan.json"
         self.journal_file = path / "metrics.jsonl"
         self.metrics_file = path / "metrics.json"
         self.report_file = path / "report" / "index.html"
@@ -67,11 +78,12 @@ class RunDirectory:
             )
         return record["facts"] if record["complete"] else None
 
-    def begin(self, spec: Spec, manifest: Manifest, plan: str) -> None:
+    def begin(self, spec: Spec, manifest: Manifest, plan: str, plan_record: dict[str, Any]) -> None:
         """Writes the resolved spec, the plan and the record of a training that is under way."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.spec_file, to_toml(spec).encode())
         write_whole(self.plan_file, plan.encode())
+        write_whole(self.plan_record_file, (json.dumps(plan_record, indent=1) + "\n").encode())
         self._write_record(spec, manifest, complete=False, facts={})
 
     def finish(self, spec: Spec, manifest: Manifest, facts: dict[str, Any]) -> None:
@@ -83,6 +95,13 @@ class RunDirectory:
     ) -> None:
         record = {"complete": complete, "identity": identity_of(spec, manifest), "facts": facts}
         write_whole(self.record_file, (json.dumps(record, indent=1) + "\n").encode())
+
+
+def hyperparameters(spec: Spec) -> dict[str, Any]:
+    """Every setting that shapes the trained weights, by dotted key; lists as text."""
+    settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
+    plain = (bool, int, float, str)
+    return {key: one if isinstance(one, plain) else str(one) for key, one in settings.items()}
 
 
 def identity_of(spec: Spec, manifest: Manifest) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.optim import Optimizer
-from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
 
 from pipeline.data.loading.loader import Loader
 from pipeline.data.manifest import Manifest
@@ -14,8 +12,12 @@ from pipeline.distributed.sharding import ShardedModel, shard_model
 from pipeline.model.click_task import ClickTask
 from pipeline.model.multi_embedding import MultiEmbedding, ParameterCount
 from pipeline.spec import Spec
+from pipeline.training.compilation import compile_dense_part
 from pipeline.training.optimizers import Optimizers, build_optimizers
+from pipeline.training.pipelines import build_pipeline
 from pipeline.training.prediction import Pipeline
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.step_phases import StepPhases, TimedStep
 from pipeline.training.tasks import task_labels
 
 
@@ -30,29 +32,34 @@ class Predictor:
 
 @dataclass(frozen=True)
 class Training(Predictor):
-    """A sharded model with the optimizers that its pipeline steps."""
+    """A sharded model with the optimizers that its pipeline steps, and the time that it takes."""
 
     optimizers: Optimizers
+    phases: StepPhases
 
 
 def build_predictor(spec: Spec, manifest: Manifest, runtime: Runtime) -> Predictor:
     """The model at its starting values, sharded, to be filled and to predict. Collective."""
-    model, parameters = _build_model(spec, manifest, runtime)
+    model, parameters = _build_model(spec, manifest, runtime, compiled=False)
     # Not stepped in evaluation; tables that are fused have theirs all the same.
-    pipeline = _pipeline(model, model.module.fused_optimizer, runtime)
+    optimizer = model.module.fused_optimizer
+    pipeline = build_pipeline(spec.train.pipeline, model.module, optimizer, runtime.device)
     return Predictor(model, pipeline, parameters)
 
 
 def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training:
     """The model at its starting values, sharded, with its optimizers. Collective."""
-    model, parameters = _build_model(spec, manifest, runtime)
+    model, parameters = _build_model(spec, manifest, runtime, spec.train.compile)
     optimizers = build_optimizers(model.module, spec)
-    pipeline = _pipeline(model, optimizers.combined, runtime)
-    return Training(model, pipeline, parameters, optimizers)
+    phases = StepPhases(runtime.device)
+    phases.watch(model.module)
+    stepped = TimedStep(optimizers.combined, phases)
+    pipeline = build_pipeline(spec.train.pipeline, model.module, stepped, runtime.device)
+    return Training(model, pipeline, parameters, optimizers, phases)
 
 
 def _build_model(
-    spec: Spec, manifest: Manifest, runtime: Runtime
+    spec: Spec, manifest: Manifest, runtime: Runtime, compiled: bool
 ) -> tuple[ShardedModel, ParameterCount]:
     """Every rank builds the dense part from the same seed, so that all begin alike."""
     torch.manual_seed(spec.run.seed)
@@ -63,14 +70,12 @@ def _build_model(
         device=torch.device("meta"),
         dense_fields=[field.name for field in manifest.dense],
     )
+    if compiled:
+        compile_dense_part(model)
     parameters = model.count_parameters()
-    return shard_model(ClickTask(model, spec.model), spec, runtime), parameters
-
-
-def _pipeline(model: ShardedModel, optimizer: Optimizer, runtime: Runtime) -> Pipeline:
-    return TrainPipelineSparseDist(
-        model.module, optimizer, runtime.device, execute_all_batches=True
-    )
+    stored_plan = RunDirectory(spec.run_directory).plan_record_file
+    task = ClickTask(model, spec.model)
+    return shard_model(task, spec, runtime, stored_plan), parameters
 
 
 def training_loader(spec: Spec, manifest: Manifest, runtime: Runtime) -> Loader:
@@ -85,6 +90,7 @@ def training_loader(spec: Spec, manifest: Manifest, runtime: Runtime) -> Loader:
         window_rows=spec.train.window_rows,
         shuffle_seed=spec.run.seed,
         labels=task_labels(spec.model, manifest),
+        device=runtime.device,
     )
 
 
@@ -100,4 +106,5 @@ def scoring_loader(spec: Spec, manifest: Manifest, runtime: Runtime, split: str)
         window_rows=spec.train.window_rows,
         shuffle_seed=None,
         labels=task_labels(spec.model, manifest),
+        device=runtime.device,
     )

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import Manifest
+from pipeline.diagnostics.collapse import analyse_field
 from pipeline.distributed.batch_statistics import average_batch_statistics
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.click_task import Prediction
@@ -23,13 +24,16 @@ from pipeline.training.checkpoints.loading import load_newest
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
-from pipeline.training.collapse_probe import probe_collapse
+from pipeline.training.collapse_log import log_collapse
+from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all_finite
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
-from pipeline.training.run_directory import RunDirectory, identity_of
+from pipeline.training.run_directory import RunDirectory, hyperparameters, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
+from pipeline.training.step_phases import what_limits
+from pipeline.training.step_profiler import CountStep, profiled
 from pipeline.training.validation import validate
 from pipeline.training.warm_start import warm_start
 
@@ -59,7 +63,7 @@ class Trainer:
         self._saver = CheckpointSaver(directory, identity, spec.train.keep_checkpoints, runtime)
         self._journal = Journal(directory, self._progress) if runtime.is_main else None
         self._losses = RecentLosses(runtime, spec.train.max_loss)
-        self._log = StepLog(spec, self._loader, self._journal, self._progress)
+        self._log = StepLog(spec, self._loader, training, runtime, self._journal, self._progress)
 
     def _resume(self, identity: dict[str, Any], manifest: Manifest) -> Progress:
         """Fills the model from the last checkpoint that is whole, if there is one."""
@@ -92,10 +96,17 @@ class Trainer:
         if self._journal is not None and at.step == 0:
             self._journal.text("spec", (self._directory.path / "spec.toml").read_text())
             self._journal.text("plan", self._directory.plan_file.read_text())
-        while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
-            self._train_epoch()
+        traces = self._directory.tensorboard
+        with profiled(self._spec.train.profile_steps, traces, self._runtime.rank) as count_step:
+            while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
+                self._train_epoch(count_step)
         self._saver.settle()
+        self._training.phases.means()
+        self._say(what_limits(self._training.phases.totals))
         if self._journal is not None:
+            self._journal.hyperparameters(
+                hyperparameters(self._spec), {f"best/{at.stopping.metric}": at.stopping.best or 0.0}
+            )
             self._journal.close()
         return {
             "steps": at.step,
@@ -105,13 +116,13 @@ class Trainer:
             "samples_per_second": round(at.step * self._loader.mean_rows / at.seconds, 1),
         }
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, count_step: CountStep) -> None:
         """Steps and validations to the epoch's end, or to where early stopping ends it."""
         at = self._progress
-        batches = self._loader.epoch(at.epoch, start_batch=at.batch)
+        batches = self._training.phases.waiting(self._loader.epoch(at.epoch, start_batch=at.batch))
         while not at.stopping.should_stop:
             # The pipeline runs empty at the end of a piece: it serves the validation too.
-            self._train_steps(islice(batches, self._steps_to_validation()))
+            self._train_steps(islice(batches, self._steps_to_validation()), count_step)
             ended = at.batch == self._loader.batches_per_epoch
             epoch = at.epoch
             if ended:
@@ -141,7 +152,7 @@ class Trainer:
         on_time = at.step % settings.validate_every == 0
         return (on_time or at_the_end) and at.stopping.last_step < at.step
 
-    def _train_steps(self, batches: Iterator[Batch]) -> None:
+    def _train_steps(self, batches: Iterator[Batch], count_step: CountStep) -> None:
         at, optimizer = self._progress, self._training.optimizers.combined
         task = f"epoch {at.epoch + 1}"
         with progress(task, self._loader.rows, "rows", shown=self._runtime.is_main) as advance:
@@ -149,18 +160,21 @@ class Trainer:
             while True:
                 torch.manual_seed(self._step_seed())
                 optimizer.begin(at.step)
+                self._training.phases.begin()
                 started = time.perf_counter()
                 try:
                     outcome = self._training.pipeline.progress(batches)
                 except StopIteration:
                     return
                 self._after_step(outcome, advance, started)
+                count_step()
 
     def _after_step(self, outcome: Prediction, advance: Advance, started: float) -> None:
         at, settings = self._progress, self._spec.train
         at.step += 1
         at.batch += 1
         self._losses.add(Position(at.step, at.epoch, at.batch - 1), outcome)
+        self._log.add(outcome)
         at_log_point = at.step % settings.log_every == 0
         means = self._checked_losses() if at_log_point else None
         # After the loss, whose value waits for what the device has queued.
@@ -223,17 +237,19 @@ class Trainer:
         is_best = at.stopping.update(at.step, epoch, scores[metric])
         self._keep(is_best)
         written = self._saver.wait()
-        collapse = probe_collapse(written, self._training.model.tables, self._runtime)
-        abundance = {field.name: field.together.information_abundance for field in collapse}
-        point = {**scores, "information_abundance": fmean(abundance.values())}
+        tables, dataset = self._training.model.tables, self._spec.dataset_directory
+        grams = probe_grams(written, tables, dataset, self._runtime)
+        collapse = [analyse_field(gram) for gram in grams]
+        abundance = fmean(field.together.information_abundance for field in collapse)
+        point = {**scores, "information_abundance": abundance}
         if self._journal is not None:
             self._journal.write("valid", at.step, epoch, point)
-            self._journal.write("valid_information_abundance", at.step, epoch, abundance)
+            log_collapse(self._journal, self._directory.journal_file, at.step, epoch, collapse)
         self._saver.settle()
         self._say(
             f"epoch {epoch + 1}{'' if ended else f', step {at.step:,}'}: validation AUC "
             f"{scores['auc']:.5f}{' (best)' if is_best else ''}, logloss {scores['logloss']:.5f}, "
-            f"information abundance {point['information_abundance']:.2f}"
+            f"information abundance {abundance:.2f}"
         )
 
     def _save(self) -> None:

@@ -24,7 +24,9 @@ def train(spec: Spec, runtime: Runtime) -> None:
     directory = RunDirectory(spec.run_directory)
     training = build_training(spec, manifest, runtime)
     if runtime.is_main:
-        directory.begin(spec, manifest, describe_plan(training.model.plan, training.model.tables))
+        sharded = training.model
+        plan = describe_plan(sharded.plan, sharded.tables)
+        directory.begin(spec, manifest, plan, sharded.plan_record)
         print(_describe(spec, manifest, runtime, training), flush=True)
     facts = Trainer(spec, manifest, runtime, training, directory).train()
     facts |= {
@@ -60,13 +62,20 @@ def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Traini
         for group in spec.model.resolved_groups
     )
     parameters = training.parameters
-    semantics = training.optimizers.semantics
+    updates = f"{training.optimizers.semantics} updates{_accumulation(spec)}"
     return "\n".join(
         [
             f"{spec.run.directory}: {groups}, {spec.model.head} head, {spec.model.tables} tables",
             f"data: {manifest.splits['train'].rows:,} train rows, {len(manifest.fields)} fields",
             f"parameters: {parameters.embedding:,} embedding, {parameters.dense:,} dense",
-            f"embedding optimizer: {spec.embedding_optimizer.name}, {semantics} updates",
+            f"embedding optimizer: {spec.embedding_optimizer.name}, {updates}",
             f"device: {runtime.world_size} x {runtime.device.type} ({runtime.reason})",
         ]
     )
+
+
+def _accumulation(spec: Spec) -> str:
+    """What waits for a step, where anything does."""
+    if spec.train.accumulate == 1:
+        return ""
+    return f"; steps of {spec.train.accumulate} batches, sharded tables at every batch"

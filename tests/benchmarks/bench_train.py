@@ -19,36 +19,29 @@ import math
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
+from criteo_step import (
+    CARDINALITIES,
+    FIELDS,
+    bandwidth,
+    matrix_rate,
+    measure_step,
+    ready_batches,
+    step_spec,
+    timed,
+)
 from pairwise_training import PAIRWISE, PairwiseTraining
-from torch.utils.flop_counter import FlopCounterMode
-from torchrec.distributed.train_pipeline import TrainPipelineSparseDist
-from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
-from pipeline.data.batch import Batch
-from pipeline.data.manifest import Field
 from pipeline.distributed.runtime import start_runtime
-from pipeline.distributed.sharding import shard_model
-from pipeline.model.click_task import ClickTask
-from pipeline.model.multi_embedding import MultiEmbedding
 from pipeline.registry import BUILT_IN
-from pipeline.spec import Spec
-from pipeline.training.optimizers import build_optimizers
 
-# Criteo's cardinalities after the paper's preparation.
-CARDINALITIES = [
-    *(49, 101, 126, 45, 223, 118, 84, 76, 95, 9, 30, 40, 75),
-    *(1458, 555, 193949, 138801, 306, 19, 11970, 634, 4, 42646, 5178, 192773, 3175, 27),
-    *(11422, 181075, 11, 4654, 2032, 5, 189657, 18, 16, 59697, 86, 45571),
-]
-FIELDS = [Field(f"f{place}", "categorical", rows) for place, rows in enumerate(CARDINALITIES)]
 ROWS = 2048
+CPU = torch.device("cpu")
 WARM_UP, STEPS = 3, 7
 
 
@@ -122,46 +115,16 @@ def _show(case: Case, values: dict[str, float]) -> None:
 
 
 def _measure(case: Case) -> dict[str, float]:
-    spec = Spec.model_validate(
-        {
-            "run": {"directory": "unused"},
-            "data": {"format": "criteo", "source": "unused"},
-            "model": {
-                "interaction": case.interaction,
-                "sets": case.sets,
-                "embedding_dim": case.embedding_dim,
-            },
-            "embedding_optimizer": {"name": "adagrad", "learning_rate": 0.01},
-            # The planner's row-wise sharding is of no use to one process.
-            "sharding": {"type": "table_wise"},
-            "train": {"precision": case.precision, "device": "cpu", "batch_size": ROWS},
-        }
-    )
+    spec = step_spec(case.interaction, case.sets, case.embedding_dim, case.precision, "cpu", ROWS)
     # Before and after, since other work may slow down either.
-    rate, bandwidth = _rate(case.precision), _bandwidth()
+    rate, speed = _rate(case.precision), bandwidth(CPU)
     with start_runtime("cpu") as runtime:
-        torch.manual_seed(0)
-        model = MultiEmbedding(FIELDS, spec.model, spec.train.precision, torch.device("meta"))
-        parameters = model.count_parameters()
-        sharded = shard_model(ClickTask(model, spec.model), spec, runtime)
-        optimizers = build_optimizers(sharded.module, spec)
-        pipeline = TrainPipelineSparseDist(sharded.module, optimizers.combined, runtime.device)
-        batches = _batches()
-        seconds = [_timed(lambda: pipeline.progress(batches)) for _ in range(WARM_UP + STEPS)]
-        with FlopCounterMode(display=False) as counter:
-            pipeline.progress(batches)
-        columns = sum(table.columns for table in sharded.tables)
-    # Rows read, pooled, their gradients read, weights and Adagrad's sums read and written.
-    embedding_bytes = 7 * 4 * ROWS * columns
-    # Adam reads weight, gradient and two moments, and writes all but the gradient.
-    dense_bytes = 7 * 4 * parameters.dense
-    rate = max(rate, _rate(case.precision))
-    products = counter.get_total_flops() / rate
-    moved = (embedding_bytes + dense_bytes) / max(bandwidth, _bandwidth())
+        found = measure_step(spec, runtime, WARM_UP, STEPS)
+    rate, speed = max(rate, _rate(case.precision)), max(speed, bandwidth(CPU))
     return {
-        "seconds": statistics.median(seconds[WARM_UP:]),
-        "floor": products + moved,
-        "dense": parameters.dense,
+        "seconds": found.seconds,
+        "floor": found.flops / rate + found.bytes_moved / speed,
+        "dense": found.dense,
         "peak": _peak_mib(),
     }
 
@@ -169,13 +132,13 @@ def _measure(case: Case) -> dict[str, float]:
 def _measure_pairwise(case: Case) -> dict[str, float]:
     torch.manual_seed(0)
     training = PairwiseTraining(case.interaction, CARDINALITIES, case.sets, case.embedding_dim)
-    batches = _batches()
+    batches = ready_batches(ROWS, CPU)
     seconds = []
     for _ in range(WARM_UP + STEPS):
         batch = next(batches)
         ids = batch.features.values().view(len(FIELDS), ROWS).T.contiguous()
         with torch.autocast("cpu", torch.bfloat16, enabled=case.precision == "bf16"):
-            seconds.append(_timed(lambda ids=ids, batch=batch: training.step(ids, batch.labels[0])))
+            seconds.append(timed(partial(training.step, ids, batch.labels[0]), CPU))
     return {
         "seconds": statistics.median(seconds[WARM_UP:]),
         "floor": math.nan,
@@ -189,44 +152,9 @@ def _peak_mib() -> float:
     return int(status["VmHWM"].split()[0]) / 1024
 
 
-def _batches() -> Iterator[Batch]:
-    """Four batches in turn, with ids as skewed as those of clicks."""
-    rng = np.random.default_rng(0)
-    ready = []
-    for _ in range(4):
-        ids = [np.minimum(rng.zipf(1.2, ROWS) - 1, rows - 1) for rows in CARDINALITIES]
-        features = KeyedJaggedTensor.from_lengths_sync(
-            keys=[field.name for field in FIELDS],
-            values=torch.from_numpy(np.concatenate(ids)),
-            lengths=torch.ones(ROWS * len(FIELDS), dtype=torch.int64),
-        )
-        ready.append(Batch(features, (torch.rand(1, ROWS) < 0.3).float(), torch.ones(ROWS)))
-    while True:
-        yield from ready
-
-
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
-
-
 def _rate(precision: str) -> float:
-    """FLOP/s of the products of four sets of Criteo's width, the best of some."""
-    kind = torch.float32 if precision == "fp32" else torch.bfloat16
     # Slow bf16 would take seconds at the size that float32 needs to show its rate.
-    rows = ROWS if precision == "fp32" else ROWS // 16
-    inputs, weights = torch.randn(4, rows, 400, dtype=kind), torch.randn(4, 400, 400, dtype=kind)
-    torch.bmm(inputs, weights)
-    best = min(_timed(lambda: torch.bmm(inputs, weights)) for _ in range(8))
-    return 2 * 4 * rows * 400 * 400 / best
-
-
-def _bandwidth() -> float:
-    """Bytes/s read and written by a copy that no cache holds, the best of some."""
-    source = torch.ones(1 << 26)
-    target = torch.empty_like(source)
-    return 2 * 4 * source.numel() / min(_timed(lambda: target.copy_(source)) for _ in range(5))
+    return matrix_rate(precision, CPU, ROWS if precision == "fp32" else ROWS // 16)
 
 
 if __name__ == "__main__":

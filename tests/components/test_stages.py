@@ -1,5 +1,6 @@
 """The components: what they launch, on which scheduler, and what --help says of them."""
 
+import argparse
 import inspect
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.distributed.run import get_args_parser
 from torchx.components.component_test_base import ComponentTestCase
 from torchx.runner import get_runner
 from torchx.specs import AppDef
@@ -36,6 +38,14 @@ def dry_run(stage: str, arguments: list[str], scheduler: str, **cfg: str) -> Any
     """What TorchX would hand to the scheduler."""
     with get_runner() as runner:
         return runner.dryrun_component(f"mep.{stage}", arguments, scheduler, cfg=cfg).request
+
+
+def torch_options(arguments: list[str], environment: dict[str, str]) -> argparse.Namespace:
+    """What torchrun makes of its command line and environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        return get_args_parser().parse_args(arguments)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -93,6 +103,12 @@ def test_an_override_reaches_the_process_as_one_word_through_bash() -> None:
     arguments = ["--spec", "a.toml", "--", "data.source=/x y/$HOME/train.txt"]
     request = dry_run("train", arguments, "local_cwd", log_dir="logs")
     assert request.role_params["train"][0].args[-1].endswith("'data.source=/x y/$HOME/train.txt'")
+
+
+def test_restarts_reach_torchrun() -> None:
+    variable = stages.train(spec="a.toml", max_restarts=3).roles[0].env["PET_MAX_RESTARTS"]
+    options = torch_options(["--nproc_per_node", "1", "train.py"], {"PET_MAX_RESTARTS": variable})
+    assert options.max_restarts == 3
 
 
 def test_the_users_environment_wins_over_threads() -> None:

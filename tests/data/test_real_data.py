@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from pipeline.data.loading.loader import Loader
 from pipeline.data.preparation.build import build
@@ -77,7 +78,18 @@ def test_movielens_with_given_splits_and_multi_valued_genres(make_spec, tmp_path
     ids = pq.read_table(tmp_path / "dataset/test/part-00000.parquet")["genres"].to_pylist()
     decoded = ["|".join(genres[i] for i in row) for row in ids]
     assert decoded == raw["genres"].to_pylist()
-    loader = Loader(tmp_path / "dataset", manifest, "test", 4_096, 0, 1, 10**6, 0, manifest.labels)
+    loader = Loader(
+        tmp_path / "dataset",
+        manifest,
+        "test",
+        4_096,
+        0,
+        1,
+        10**6,
+        0,
+        manifest.labels,
+        torch.device("cpu"),
+    )
     seen = Counter(
         i for batch in loader.epoch(0) for i in batch.features["genres"].values().tolist()
     )

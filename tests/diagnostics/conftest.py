@@ -6,14 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from measured_fields import measured_field
 
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field, summarise
+from pipeline.diagnostics.collapse import FieldCollapse, summarise
+from pipeline.diagnostics.pairs import GroupPairs
+from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 from pipeline.metrics.calibration import CalibrationCurve
 
 
 def _field(name: str, rows: int, sets: int, seed: int) -> FieldCollapse:
     generator = torch.Generator().manual_seed(seed)
-    return analyse_field(name, [torch.randn(rows, 4, generator=generator) for _ in range(sets)])
+    return measured_field(name, [torch.randn(rows, 4, generator=generator) for _ in range(sets)])
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +30,16 @@ def collapse() -> list[FieldCollapse]:
 def single_collapse() -> list[FieldCollapse]:
     """Two fields of a single embedding."""
     return [_field(name, 50, sets=1, seed=i) for i, name in enumerate(("user", "item"))]
+
+
+@pytest.fixture(scope="session")
+def pairs() -> list[GroupPairs]:
+    """One group of two sets, with sub-embeddings and patterns."""
+    names = ("user", "item", "weekday")
+    abundance = np.array([[3.0, 2.0, 1.0], [2.0, 2.0, 1.0], [1.5, 1.0, 1.0]])
+    sub_embeddings = SubEmbeddings(names, np.array([3.0, 2.5, 1.0]), abundance)
+    patterns = np.arange(18.0).reshape(2, 3, 3)
+    return [GroupPairs("2 x 4 dcnv2", names, sub_embeddings, patterns)]
 
 
 @pytest.fixture(scope="session")

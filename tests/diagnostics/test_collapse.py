@@ -3,10 +3,12 @@ from statistics import fmean
 
 import pytest
 import torch
+from measured_fields import measured_field
 from torch import Tensor
 
-from pipeline.diagnostics.collapse import analyse_field, from_gram, summarise
-from pipeline.diagnostics.spectrum import gram, gram_side_by_side
+from pipeline.diagnostics.collapse import analyse_field, summarise
+from pipeline.diagnostics.field_gram import field_gram
+from pipeline.diagnostics.spectrum import gram
 
 
 def random_matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
@@ -37,7 +39,7 @@ def direct_diversity(sets: list[Tensor]) -> float:
 def test_a_field_is_measured_by_set_and_with_all_sets_side_by_side() -> None:
     sets = [random_matrix(200, 4, seed=0), random_matrix(200, 6, seed=1)]
 
-    found = analyse_field("user", sets)
+    found = measured_field("user", sets)
 
     assert (found.name, found.cardinality) == ("user", 200)
     assert [one.dimensions for one in found.sets] == [4, 6]
@@ -54,22 +56,58 @@ def test_singular_values_are_normalised_by_the_largest() -> None:
     values = torch.linalg.svdvals(matrix)
 
     expected = (values / values[0]).tolist()
-    assert analyse_field("a", [matrix]).together.singular_values == pytest.approx(expected)
+    assert measured_field("a", [matrix]).together.singular_values == pytest.approx(expected)
 
 
 def test_sets_that_are_slices_of_a_padded_packed_table_are_measured_without_the_padding() -> None:
     sets = [random_matrix(50, 10, seed=m) for m in range(2)]
     packed = torch.cat([*sets, torch.full((50, 4), 99.0, dtype=torch.float64)], dim=1)
 
-    found = analyse_field("a", [packed[:, :10], packed[:, 10:20]])
+    found = measured_field("a", [packed[:, :10], packed[:, 10:20]])
 
-    assert found == analyse_field("a", sets)
+    assert found == measured_field("a", sets)
 
 
-def test_the_gram_matrix_of_the_sets_is_all_that_is_needed() -> None:
+def test_shards_of_rows_add_up() -> None:
     sets = [random_matrix(30, 3, seed=m) for m in range(3)]
+    counts = torch.arange(30)
+    parts = [
+        field_gram("a", [matrix[rows] for matrix in sets], counts[rows])
+        for rows in (slice(0, 11), slice(11, 30))
+    ]
 
-    assert from_gram("a", 30, gram_side_by_side(sets), [3, 3, 3]) == analyse_field("a", sets)
+    found, whole = analyse_field(parts[0] + parts[1]), analyse_field(field_gram("a", sets, counts))
+
+    assert found.cardinality == 30
+    assert found.together.singular_values == pytest.approx(whole.together.singular_values)
+    assert found.weighted.singular_values == pytest.approx(whole.weighted.singular_values)
+
+
+def test_rows_that_do_not_occur_do_not_count_to_the_weighted_spectrum() -> None:
+    trained, idle = random_matrix(20, 1) @ random_matrix(1, 6, seed=1), random_matrix(500, 6)
+    counts = torch.cat([torch.full((20,), 9), torch.zeros(500)])
+
+    found = analyse_field(field_gram("a", [torch.cat([trained, idle])], counts))
+
+    assert found.weighted.information_abundance == pytest.approx(1, abs=1e-6)
+    assert found.together.information_abundance > 4
+
+
+def test_a_row_that_occurs_four_times_weighs_like_four_rows() -> None:
+    matrix = random_matrix(5, 3)
+    counts = torch.tensor([4, 1, 1, 1, 1])
+
+    found = analyse_field(field_gram("a", [matrix], counts))
+
+    repeated = torch.cat([matrix[:1].repeat(4, 1), matrix[1:]])
+    assert found.weighted.information_abundance == pytest.approx(abundance(repeated), abs=1e-8)
+
+
+def test_random_rows_have_the_information_abundance_of_a_random_matrix() -> None:
+    found = measured_field("a", [random_matrix(4000, 5, seed=m) for m in range(2)])
+
+    assert found.abundance_over_random == pytest.approx(1, abs=0.02)
+    assert found.abundance_by_dimension == found.together.information_abundance / 10
 
 
 DIVERSE = {
@@ -92,39 +130,39 @@ DIVERSE = {
 
 @pytest.mark.parametrize("sets", DIVERSE.values(), ids=DIVERSE.keys())
 def test_diversity_agrees_with_principal_angles_from_singular_vectors(sets: list[Tensor]) -> None:
-    assert analyse_field("a", sets).diversity == pytest.approx(direct_diversity(sets), abs=1e-7)
+    assert measured_field("a", sets).diversity == pytest.approx(direct_diversity(sets), abs=1e-7)
 
 
 def test_sets_of_the_same_column_space_have_no_diversity() -> None:
     matrix = random_matrix(100, 5)
     rotated = matrix @ random_matrix(5, 5, seed=1)
 
-    assert analyse_field("a", [matrix, rotated]).diversity == pytest.approx(0, abs=1e-6)
+    assert measured_field("a", [matrix, rotated]).diversity == pytest.approx(0, abs=1e-6)
 
 
 def test_sets_of_orthogonal_column_spaces_have_diversity_1() -> None:
     basis = torch.linalg.qr(random_matrix(50, 8)).Q
 
-    found = analyse_field("a", [basis[:, :4], basis[:, 4:]])
+    found = measured_field("a", [basis[:, :4], basis[:, 4:]])
 
     assert found.diversity == pytest.approx(1, abs=1e-6)
 
 
 def test_a_field_of_no_more_rows_than_columns_has_no_diversity() -> None:
-    found = analyse_field("a", [random_matrix(4, 10, seed=m) for m in range(3)])
+    found = measured_field("a", [random_matrix(4, 10, seed=m) for m in range(3)])
 
     assert found.diversity == pytest.approx(0, abs=1e-6)
 
 
 def test_a_set_that_is_the_zero_matrix_adds_no_diversity() -> None:
-    found = analyse_field("a", [random_matrix(40, 3), torch.zeros(40, 3, dtype=torch.float64)])
+    found = measured_field("a", [random_matrix(40, 3), torch.zeros(40, 3, dtype=torch.float64)])
 
     assert found.diversity == 0
     assert found.sets[1].information_abundance == 0
 
 
 def test_a_single_set_has_no_diversity() -> None:
-    found = analyse_field("a", [random_matrix(40, 3)])
+    found = measured_field("a", [random_matrix(40, 3)])
 
     assert found.diversity is None
     assert found.sets == (found.together,)
@@ -134,27 +172,27 @@ def test_the_verdict_counts_the_dimensions_that_carry_the_energy() -> None:
     basis = torch.linalg.qr(random_matrix(100, 10)).Q
     collapsed = basis * torch.tensor([10.0, 9.0, 8.0] + [0.1] * 7)
 
-    found = analyse_field("a", [collapsed])
+    found = measured_field("a", [collapsed])
 
     assert found.verdict == "3 of 10 dimensions carry 95 % of the energy"
     assert (found.used_share, found.level) == (0.3, "collapsed")
 
 
 def test_the_verdict_says_when_the_rows_are_the_limit() -> None:
-    found = analyse_field("a", [torch.eye(3, 10)])
+    found = measured_field("a", [torch.eye(3, 10)])
 
     assert found.verdict == "3 of 3 possible dimensions carry 95 % of the energy"
     assert (found.used_share, found.level) == (1, "spread")
 
 
 def test_the_verdict_of_the_zero_matrix() -> None:
-    assert analyse_field("a", [torch.zeros(9, 4)]).verdict == "all 4 dimensions are zero"
+    assert measured_field("a", [torch.zeros(9, 4)]).verdict == "all 4 dimensions are zero"
 
 
 def test_the_summary_is_json_with_every_field_and_set() -> None:
     fields = [
-        analyse_field("user", [random_matrix(90, 4, seed=m) for m in range(2)]),
-        analyse_field("item", [random_matrix(30, 4, seed=m) for m in range(2, 4)]),
+        measured_field("user", [random_matrix(90, 4, seed=m) for m in range(2)]),
+        measured_field("item", [random_matrix(30, 4, seed=m) for m in range(2, 4)]),
     ]
 
     summary = json.loads(json.dumps(summarise(fields)))
@@ -164,6 +202,10 @@ def test_the_summary_is_json_with_every_field_and_set() -> None:
     assert list(abundances["fields"]) == ["user", "item"]
     assert abundances["fields"]["user"]["all"] == pytest.approx(abundance(user))
     assert len(abundances["fields"]["item"]["sets"]) == 2
+    assert abundances["fields"]["item"]["random"] == fields[1].random_abundance
+    assert abundances["fields"]["item"]["weighted"] == pytest.approx(
+        abundances["fields"]["item"]["all"]
+    )
     assert abundances["mean"] == pytest.approx(
         (abundances["fields"]["user"]["all"] + abundances["fields"]["item"]["all"]) / 2
     )
@@ -174,13 +216,13 @@ def test_the_summary_is_json_with_every_field_and_set() -> None:
 
 
 def test_the_summary_of_single_embedding_has_no_diversity() -> None:
-    assert "diversity" not in summarise([analyse_field("a", [random_matrix(9, 2)])])
+    assert "diversity" not in summarise([measured_field("a", [random_matrix(9, 2)])])
 
 
 def test_float32_tables_are_measured_in_float64() -> None:
     matrix = random_matrix(1000, 8).float()
 
-    found = analyse_field("a", [matrix]).together.information_abundance
+    found = measured_field("a", [matrix]).together.information_abundance
 
     assert found == pytest.approx(abundance(matrix.double()), abs=1e-9)
     assert gram(matrix).dtype == torch.float64

@@ -2,12 +2,16 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from measured_fields import measured_field
 
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
+from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import abundance_bars, sparkline, spectra
+from pipeline.diagnostics.pair_plots import pattern_maps, sub_embedding_map
 from pipeline.diagnostics.run_plots import loss_curve, validation_curve
+from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 
 
 def test_measuring_collapse_does_not_import_matplotlib() -> None:
@@ -29,7 +33,7 @@ def test_the_bars_name_every_field_with_its_value_and_rows(collapse: list[FieldC
 
 
 def test_a_figure_of_thirty_nine_fields_grows_with_them() -> None:
-    fields = [analyse_field(f"field_{i}", [torch.randn(30, 4)]) for i in range(39)]
+    fields = [measured_field(f"field_{i}", [torch.randn(30, 4)]) for i in range(39)]
 
     svg = abundance_bars(fields)
 
@@ -38,14 +42,14 @@ def test_a_figure_of_thirty_nine_fields_grows_with_them() -> None:
 
 
 def test_a_long_field_name_loses_its_middle_in_the_figure() -> None:
-    svg = abundance_bars([analyse_field("clicks_of_the_last_thirty_days", [torch.randn(30, 4)])])
+    svg = abundance_bars([measured_field("clicks_of_the_last_thirty_days", [torch.randn(30, 4)])])
 
     assert ">clicks_o…irty_days</text>" in svg
 
 
 @pytest.mark.parametrize("matrix", [torch.zeros(30, 4), torch.ones(30, 4), torch.randn(1, 1)])
 def test_a_collapsed_field_has_figures_too(matrix: torch.Tensor) -> None:
-    field = analyse_field("a", [matrix])
+    field = measured_field("a", [matrix])
 
     for svg in (
         abundance_bars([field]),
@@ -68,3 +72,32 @@ def test_one_step_and_one_epoch_are_enough_for_curves(curves: list[dict[str, Any
 
     assert loss_curve(short).startswith("<svg")
     assert validation_curve(short, oracle_auc=None).startswith("<svg")
+
+
+def test_the_map_of_pairs_names_the_fields_in_their_order_on_both_axes() -> None:
+    pairs = SubEmbeddings(
+        ("user", "item"), np.array([3.0, 2.0]), np.array([[3.0, 1.0], [2.0, 1.5]])
+    )
+
+    svg = sub_embedding_map(pairs, "pairs")
+
+    assert svg.count(">user</text>") == svg.count(">item</text>") == 2
+    assert svg.index(">user</text>") < svg.index(">item</text>")
+    assert "from 1.00 to 3.00" in svg
+
+
+def test_more_fields_than_there_is_room_for_have_no_names() -> None:
+    names = tuple(f"field_{place}" for place in range(61))
+    svg = sub_embedding_map(SubEmbeddings(names, np.ones(61), np.ones((61, 61))), "pairs")
+
+    assert "field_1" not in svg
+
+
+@pytest.mark.parametrize("sets", [1, 4, 7, 10])
+def test_every_set_has_its_pattern(sets: int) -> None:
+    svg = pattern_maps(np.random.default_rng(0).uniform(size=(sets, 5, 5)), "patterns")
+
+    assert [f">set {place + 1}</text>" in svg for place in range(sets + 1)] == [True] * sets + [
+        False
+    ]
+    assert svg.count("<image") == sets

@@ -8,6 +8,8 @@ from pages import Page
 
 from pipeline.diagnostics import report
 from pipeline.diagnostics.collapse import FieldCollapse
+from pipeline.diagnostics.pairs import GroupPairs
+from pipeline.diagnostics.recommendation import recommend
 from pipeline.diagnostics.report import render, write_report
 from pipeline.metrics.calibration import CalibrationCurve
 
@@ -19,9 +21,10 @@ def source(
     finished_metrics: dict[str, Any],
     curves: list[dict[str, Any]],
     collapse: list[FieldCollapse],
+    pairs: list[GroupPairs],
     calibration: CalibrationCurve,
 ) -> str:
-    return render(finished_metrics, curves, collapse, calibration, SPEC)
+    return render(finished_metrics, curves, collapse, pairs, calibration, SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +56,32 @@ def test_the_page_has_every_field_with_its_measures(
         assert f"{field.diversity:.2f}" in page.text
 
 
+def test_the_page_has_advice_with_its_reason(page: Page, collapse: list[FieldCollapse]) -> None:
+    found = recommend(collapse)
+
+    assert f"Advice: {found.advice}." in page.text
+    assert found.reason in page.text
+
+
+def test_the_page_says_how_collapse_passes_between_fields(page: Page) -> None:
+    assert "Sub-embeddings, 2 x 4 dcnv2" in page.text
+    assert "Interaction patterns, 2 x 4 dcnv2" in page.text
+    assert "their correlation is 0.98" in page.text
+
+
+def test_without_weights_by_pair_the_page_has_no_section_on_pairs(
+    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
+) -> None:
+    pairs = [GroupPairs("2 x 4 dnn", ("user", "item", "weekday"), None, None)]
+    assert "Which fields meet" not in render(metrics, [], collapse, pairs, calibration, SPEC)
+
+
 def test_the_page_has_every_figure_with_a_label(page: Page) -> None:
     figures = [svg for svg in page.all("svg") if svg.get("role") == "img"]
 
     labels = " ".join(svg["aria-label"] or "" for svg in figures)
 
-    assert len(figures) == 7
+    assert len(figures) == 9
     for start in (
         "Training loss",
         "Validation AUC by epoch; the best is 0.7512 in epoch 1",
@@ -79,8 +102,11 @@ def test_the_page_refers_to_nothing_outside_its_run(page: Page) -> None:
         if key in ("href", "src", "xlink:href", "xmlns", "data")
     ]
 
-    assert {link for link in links if not (link or "").startswith("#")} == {
+    inside = ("#", "data:image/png;base64,")
+    assert {link for link in links if not (link or "").startswith(inside)} == {
         "collapse.json",
+        "fields.csv",
+        "pairs.csv",
         "../metrics.json",
         "../metrics.jsonl",
     }
@@ -115,7 +141,7 @@ def test_a_single_embedding_has_no_columns_of_sets(
 ) -> None:
     metrics["model"] |= {"sets": 1}
 
-    text = Page(render(metrics, curves, single_collapse, calibration, SPEC)).text
+    text = Page(render(metrics, curves, single_collapse, [], calibration, SPEC)).text
 
     assert "single embedding of 4 dimensions" in text
     assert "Each set" not in text
@@ -128,7 +154,7 @@ def test_a_mixture_has_the_size_of_each_group(
     mixture = "dcnv2 2 x 16 + dnn 1 x 8"
     metrics["model"] |= {"interaction": mixture, "groups": 2, "sets": 3, "embedding_dim": 16}
 
-    text = Page(render(metrics, [], collapse, calibration, SPEC)).text
+    text = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
 
     assert f"{mixture}, 3 embedding sets · " in text
 
@@ -136,18 +162,29 @@ def test_a_mixture_has_the_size_of_each_group(
 def test_several_tasks_have_their_metrics_side_by_side(
     metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
 ) -> None:
-    plain = Page(render(metrics, [], collapse, calibration, SPEC)).text
+    plain = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
     for split in ("test", "valid"):
         tasks = {"click": dict(metrics[split]), "buy <now>": dict(metrics[split])}
         metrics[split]["tasks"] = tasks
     metrics["test"]["tasks"]["buy <now>"]["auc"] = 0.6543
     metrics["valid"]["tasks"]["buy <now>"]["auc"] = 0.6789
 
-    text = Page(render(metrics, [], collapse, calibration, SPEC)).text
+    text = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
 
     assert "By task" not in plain
     for part in ("By task", "buy <now>", "0.6543", "0.6789", "the first task, click"):
         assert part in text
+
+
+def test_gauc_stands_beside_auc_where_it_is_measured(
+    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
+) -> None:
+    without = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
+    metrics["test"]["gauc"] = 0.6347
+    text = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
+    assert "GAUC" not in without
+    assert "GAUC" in text
+    assert "0.6347" in text
 
 
 def test_real_data_has_no_oracle(
@@ -158,7 +195,7 @@ def test_real_data_has_no_oracle(
 ) -> None:
     del metrics["oracle"], metrics["share_of_oracle"]
 
-    text = Page(render(metrics, curves, collapse, calibration, SPEC)).text
+    text = Page(render(metrics, curves, collapse, [], calibration, SPEC)).text
 
     assert "Oracle" not in text
     assert "0.7498" in text
@@ -167,7 +204,7 @@ def test_real_data_has_no_oracle(
 def test_a_run_without_curves_has_no_empty_figures(
     metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
 ) -> None:
-    page = Page(render(metrics, [], collapse, calibration, SPEC))
+    page = Page(render(metrics, [], collapse, [], calibration, SPEC))
 
     assert "Loss" not in [attributes.get("aria-label") for attributes in page.all("svg")]
     assert len(page.all("figure")) == 4
@@ -180,10 +217,11 @@ def test_the_report_and_its_data_stand_in_the_run_directory(
     collapse: list[FieldCollapse],
     calibration: CalibrationCurve,
 ) -> None:
-    path = write_report(tmp_path, metrics, curves, collapse, calibration, SPEC)
+    path = write_report(tmp_path, metrics, curves, collapse, [], calibration, SPEC)
 
     assert path == tmp_path / "report" / "index.html"
-    assert sorted(entry.name for entry in path.parent.iterdir()) == ["collapse.json", "index.html"]
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    assert names == ["collapse.json", "fields.csv", "index.html", "pairs.csv"]
     data = json.loads((path.parent / "collapse.json").read_text())
     assert [field["name"] for field in data] == ["user", "item", "weekday"]
     assert data[0]["together"]["singular_values"][0] == 1
@@ -195,9 +233,10 @@ def test_the_same_run_writes_the_same_report(
     metrics: dict[str, Any],
     curves: list[dict[str, Any]],
     collapse: list[FieldCollapse],
+    pairs: list[GroupPairs],
     calibration: CalibrationCurve,
 ) -> None:
-    assert render(metrics, curves, collapse, calibration, SPEC) == source
+    assert render(metrics, curves, collapse, pairs, calibration, SPEC) == source
 
 
 def test_a_report_that_is_interrupted_leaves_the_former_one(
@@ -207,7 +246,7 @@ def test_a_report_that_is_interrupted_leaves_the_former_one(
     calibration: CalibrationCurve,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = write_report(tmp_path, metrics, [], single_collapse, calibration, "[old]")
+    path = write_report(tmp_path, metrics, [], single_collapse, [], calibration, "[old]")
     before = path.read_text()
 
     def interrupted(self: Path, target: Path) -> Path:
@@ -215,10 +254,11 @@ def test_a_report_that_is_interrupted_leaves_the_former_one(
 
     monkeypatch.setattr(report.Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_report(tmp_path, metrics, [], single_collapse, calibration, "[new]")
+        write_report(tmp_path, metrics, [], single_collapse, [], calibration, "[new]")
 
     assert path.read_text() == before
-    assert sorted(entry.name for entry in path.parent.iterdir()) == ["collapse.json", "index.html"]
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    assert names == ["collapse.json", "fields.csv", "index.html", "pairs.csv"]
 
 
 def test_a_run_whose_figures_are_incomplete_leaves_no_report(
@@ -231,6 +271,6 @@ def test_a_run_whose_figures_are_incomplete_leaves_no_report(
     del metrics["test"]["auc"]
 
     with pytest.raises(KeyError):
-        write_report(tmp_path, metrics, curves, collapse, calibration, SPEC)
+        write_report(tmp_path, metrics, curves, collapse, [], calibration, SPEC)
 
     assert list(tmp_path.iterdir()) == []

@@ -42,6 +42,6 @@ def test_several_tasks_stand_side_by_side(metrics: dict[str, Any]) -> None:
 def test_the_section_stands_in_the_page(
     metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
 ) -> None:
-    page = render({**metrics, "gate": {"click": CLICK}}, [], collapse, calibration, "")
+    page = render({**metrics, "gate": {"click": CLICK}}, [], collapse, [], calibration, "")
     assert page.count("Which experts count?") == 1
-    assert "Which experts count?" not in render(metrics, [], collapse, calibration, "")
+    assert "Which experts count?" not in render(metrics, [], collapse, [], calibration, "")

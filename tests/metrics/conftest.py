@@ -1,4 +1,4 @@
-"""A process group of one, and of several, for metrics that ranks compute together."""
+"""A process group of one, for metrics that ranks compute together."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from pipeline.distributed.runtime import start_runtime
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
     """This process is the only rank."""
     with start_runtime("cpu"):

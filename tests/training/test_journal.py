@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from small_trainings import SpecMaker, train_here
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pipeline.training.checkpoints.progress import Progress
@@ -81,3 +82,15 @@ def test_tensorboard_has_a_scalar_for_each_nested_value(directory: RunDirectory)
     events.Reload()
     assert [scalar.value for scalar in events.Scalars("gate/click/entropy")] == [0.5]
     assert [scalar.value for scalar in events.Scalars("gate/click/weight/g0 dcnv2 s1")] == [0.25]
+
+
+def test_tensorboard_has_the_pictures_of_collapse_and_the_settings(make_spec: SpecMaker) -> None:
+    spec = make_spec(train={"validate_every": 7})
+    train_here(spec)
+    events = EventAccumulator(str(RunDirectory(spec.run_directory).tensorboard))
+    events.Reload()
+    tags = events.Tags()
+    assert {"collapse/information_abundance", "collapse/spectra"} == set(tags["images"])
+    assert [image.step for image in events.Images("collapse/spectra")] == [7, 14, 21, 26]
+    assert {"spec/text_summary", "plan/text_summary"} <= set(tags["tensors"])
+    assert "best/auc" in tags["scalars"]

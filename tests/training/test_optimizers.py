@@ -57,6 +57,17 @@ def test_weight_decay_of_sharded_tables_is_refused(make_spec: SpecMaker, optimiz
         build_training(spec, read_manifest(spec.dataset_directory), runtime)
 
 
+@pytest.mark.parametrize("sharding", ["auto", "data_parallel"])
+def test_clip_value_of_replicated_tables_is_refused(make_spec: SpecMaker, sharding: str) -> None:
+    optimizer = {"name": "adam", "clip_value": 0.1}
+    spec = make_spec(embedding_optimizer=optimizer, sharding={"type": sharding})
+    with (
+        start_runtime("cpu") as runtime,
+        pytest.raises(InputError, match=r"clip_value: data_parallel tables have none.*clip_norm"),
+    ):
+        build_training(spec, read_manifest(spec.dataset_directory), runtime)
+
+
 def test_adam_with_weight_decay_moves_every_row(make_spec: SpecMaker) -> None:
     spec = make_spec(embedding_optimizer={"name": "adam", "weight_decay": 1e-2})
     moved, _, _ = moved_rows(spec, steps=1)
@@ -66,9 +77,13 @@ def test_adam_with_weight_decay_moves_every_row(make_spec: SpecMaker) -> None:
 @pytest.mark.parametrize(
     ("optimizer", "sharding", "message"),
     [
-        ("adam", "table_wise", "no such kernel on CPU; use sharding.type = 'data_parallel'"),
+        ("adam", "table_wise", "no such kernel on CPU; use the type 'data_parallel', or one of"),
         ("adam", "row_wise", "no such kernel on CPU"),
-        ("rowwise_adagrad", "data_parallel", "needs sharded tables"),
+        ("partial_rowwise_adam", "row_wise", "no such kernel on CPU"),
+        ("partial_rowwise_adam", "auto", "no such kernel on CPU"),
+        ("lamb", "auto", "no such kernel on CPU"),
+        ("rowwise_adagrad", "data_parallel", "has no step for 'data_parallel' tables"),
+        ("lamb", "data_parallel", "has no step for 'data_parallel' tables"),
     ],
 )
 def test_a_combination_without_a_kernel_is_refused(

@@ -4,11 +4,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pipeline.data.batch import Batch
+from pipeline.data.loading.ahead import prepared_ahead
 from pipeline.data.loading.rows import Rows, concatenate, rows_of_table, to_batch
 from pipeline.data.loading.schedule import (
     Window,
@@ -62,6 +65,7 @@ class Loader:
         window_rows: int,
         shuffle_seed: int | None,
         labels: Sequence[str],
+        device: torch.device,
     ) -> None:
         """Prepares to read; no file is opened yet.
 
@@ -75,6 +79,8 @@ class Loader:
             window_rows: rows that are in memory and shuffled together.
             shuffle_seed: not negative; None reads in the files' order.
             labels: those of the batches, by task.
+            device: where the batches will go. For CUDA they come in page-locked memory, made in a
+                thread while the one before is used.
         """
         self._directory = directory
         self._fields, self._dense, self.labels = manifest.fields, manifest.dense, tuple(labels)
@@ -83,6 +89,7 @@ class Loader:
         self._batch_size = batch_size
         self._rank, self._world_size = rank, world_size
         self._window_rows, self._shuffle_seed = window_rows, shuffle_seed
+        self._device = device
         self._checked: set[int] = set()
         self._only_window: Rows | None = None
 
@@ -118,11 +125,19 @@ class Loader:
         ]
 
     def epoch(self, epoch: int, start_batch: int = 0) -> Iterator[Batch]:
-        """Yields the batches of an epoch, from ``start_batch`` on.
+        """The batches of an epoch, from ``start_batch`` on.
 
         Raises:
             InputError: when a part is missing or not what the manifest says.
         """
+        batches = self._batches(epoch, start_batch)
+        if self._device.type != "cuda":
+            return batches
+        # The thread's own device is the first one otherwise, whatever the rank.
+        on_device = partial(torch.cuda.set_device, self._device)
+        return prepared_ahead(batches, Batch.pin_memory, on_device)
+
+    def _batches(self, epoch: int, start_batch: int) -> Iterator[Batch]:
         if start_batch >= self.batches_per_epoch:
             return
         first, _ = batch_bounds(self._rows, self._batch_size, start_batch)

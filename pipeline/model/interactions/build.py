@@ -27,6 +27,7 @@ class SharedInteraction(Interaction):
     def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
         super().__init__(fields, group, spec)
         self.interaction = _built(fields, group.model_copy(update={"sets": 1}), spec)
+        self._sets = group.sets
         self.tower, self.streams = self.interaction.tower, self.interaction.streams
 
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -41,3 +42,8 @@ class SharedInteraction(Interaction):
     def block_norms(self) -> torch.Tensor | None:
         """Those of the one interaction, M = 1."""
         return self.interaction.block_norms()
+
+    def sub_embedding_maps(self, field: int) -> torch.Tensor | None:
+        """Those of the one interaction, the same for every set."""
+        maps = self.interaction.sub_embedding_maps(field)
+        return None if maps is None else maps.expand(self._sets, -1, -1, -1)

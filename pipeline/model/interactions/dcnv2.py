@@ -53,11 +53,19 @@ class DCNv2(Interaction):
 
     def block_norms(self) -> torch.Tensor | None:
         """||W_(i->j)||_F^2, (layers, M, F, F): of the block that takes e_i to what e_j meets."""
-        weights = self.applied_weights()
+        blocks = torch.stack([self._blocks(layer) for layer in range(len(self.weights))])
+        return blocks.square().sum(dim=(3, 5))
+
+    def sub_embedding_maps(self, field: int) -> torch.Tensor | None:
+        """Of the first layer, x_0 * (W_0 x_0): (M, F, K, K)."""
+        return self._blocks(0)[:, field].transpose(1, 2)
+
+    def _blocks(self, layer: int) -> torch.Tensor:
+        """(M, F, K, F, K): at [m, i, :, j] what takes e_i to what e_j meets."""
+        weight = self.applied_weights()[layer]
         if self.reductions:
-            weights = list(map(torch.bmm, self.reductions, weights))
-        blocks = torch.stack(weights).unflatten(3, (self._fields, -1))
-        return blocks.unflatten(2, (self._fields, -1)).square().sum(dim=(3, 5))
+            weight = torch.bmm(self.reductions[layer], weight)
+        return weight.unflatten(2, (self._fields, -1)).unflatten(1, (self._fields, -1))
 
 
 def _matrices(layers: int, sets: int, rows: int, columns: int) -> nn.ParameterList:

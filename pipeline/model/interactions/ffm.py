@@ -30,6 +30,12 @@ class FFM(Interaction):
         """C = F K."""
         return fields * embedding_dim
 
+    def sub_embedding_maps(self, field: int) -> torch.Tensor | None:
+        """The columns of v_i^(->j) out of the row's: (M, F, F K, K)."""
+        columns = torch.eye(self.first_order.weight.shape[1])
+        towards = columns.view(-1, self._fields, columns.shape[0] // self._fields)
+        return towards.transpose(0, 1).expand(self.first_order.weight.shape[0], -1, -1, -1)
+
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, F K) -> (M, B, 1)."""
         rows = block_rows(embeddings[:, 0].numel(), embeddings.device)

@@ -52,3 +52,15 @@ class Interaction(nn.Module, ABC):
             before it meets e_j; None where weights are not by pair.
         """
         return None
+
+    def sub_embedding_maps(self, field: int) -> torch.Tensor | None:
+        """What is applied to a field's embedding before its product with each other field's.
+
+        Args:
+            field: i, its place.
+
+        Returns:
+            (M, F, C, K), W_(i->j) at [m, j]: e_i of set m (C,) times it is what meets e_j; None
+            where fields meet otherwise.
+        """
+        return None

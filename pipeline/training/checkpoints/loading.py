@@ -78,7 +78,10 @@ def checked_record(directory: Path, runtime: Runtime) -> CheckpointRecord:
     """
     found = _checked(directory, runtime)
     if isinstance(found, str):
-        raise InputError(f"{directory}: the checkpoint does not load: {found}")
+        raise InputError(
+            f"{directory}: the checkpoint does not load: {found}; put it back from a copy, or "
+            "train again in another run.directory"
+        )
     return found
 
 

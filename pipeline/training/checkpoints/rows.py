@@ -50,6 +50,21 @@ def read_table(directory: Path, table: Table) -> torch.Tensor:
     return read_tensor(directory, record, table_name(table.name))[:, : table.columns]
 
 
+def read_row_range(
+    directory: Path, record: CheckpointRecord, table: str, rows: slice
+) -> torch.Tensor:
+    """(rows, columns as stored) neighbouring rows of a table. Only their pages are read."""
+    entry = record.tensors[table_name(table)]
+    found = torch.empty((rows.stop - rows.start, entry.shape[1]), dtype=entry.torch_dtype)
+    for box in entry.boxes:
+        (row, column), (height, width) = box.offsets, box.shape
+        start, stop = max(rows.start, row), min(rows.stop, row + height)
+        if start < stop:
+            values = view_of(directory, record, entry, box)[start - row : stop - row]
+            found[start - rows.start : stop - rows.start, column : column + width] = values
+    return found
+
+
 def read_rows(
     directory: Path, record: CheckpointRecord, table: str, rows: np.ndarray
 ) -> torch.Tensor:

@@ -156,7 +156,8 @@ class CheckpointSaver:
             self._write_record(partial(self._directory.best), of_model)
 
     def _write_record(self, place: Path, record: CheckpointRecord) -> None:
-        for path in (self._directory.spec_file, self._directory.plan_file):
+        of_run = self._directory
+        for path in (of_run.spec_file, of_run.plan_file, of_run.plan_record_file):
             shutil.copyfile(path, place / path.name)
         write_whole(place / RECORD_FILE, record.text().encode())
         _flush_directory(place)

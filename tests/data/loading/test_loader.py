@@ -14,6 +14,7 @@ from pipeline.data.manifest import Split, read_manifest
 from pipeline.data.parts import read_part
 
 SEED = 3
+CPU = torch.device("cpu")
 
 
 def loader(
@@ -28,7 +29,7 @@ def loader(
 ) -> Loader:
     manifest = read_manifest(directory)
     sizes = (batch_size, rank, world_size, window_rows)
-    return Loader(directory, manifest, split, *sizes, seed, manifest.labels)
+    return Loader(directory, manifest, split, *sizes, seed, manifest.labels, CPU)
 
 
 def row_texts(batch: Batch, real_only: bool = True) -> list[str]:
@@ -188,19 +189,19 @@ def test_a_changed_part_is_refused_by_name(tiny_dataset: Path, tmp_path: Path) -
     content = bytearray(part.read_bytes())
     content[len(content) // 2] ^= 1
     part.write_bytes(content)
-    reader = Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED, ["label"])
+    reader = Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED, ["label"], CPU)
     with pytest.raises(InputError, match=r"part-00002.parquet: its digest is not the manifest's"):
         next(reader.epoch(0))
     part.unlink()
     with pytest.raises(InputError, match=r"part-00002.parquet: missing"):
-        next(Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED, ["label"]).epoch(0))
+        next(Loader(directory, manifest, "train", 128, 0, 1, 10_000, SEED, ["label"], CPU).epoch(0))
 
 
 def test_an_id_outside_its_fields_table_is_refused_by_name(tiny_dataset: Path) -> None:
     manifest = read_manifest(tiny_dataset)
     fields = [replace(f, cardinality=3) if f.name == "small" else f for f in manifest.fields]
     changed = replace(manifest, fields=tuple(fields))
-    reader = Loader(tiny_dataset, changed, "train", 128, 0, 1, 10_000, SEED, ["label"])
+    reader = Loader(tiny_dataset, changed, "train", 128, 0, 1, 10_000, SEED, ["label"], CPU)
     with pytest.raises(InputError, match=r"part-00000.parquet: field 'small' has the id 16, its"):
         next(reader.epoch(0))
 
@@ -208,6 +209,21 @@ def test_an_id_outside_its_fields_table_is_refused_by_name(tiny_dataset: Path) -
 def test_an_empty_split_has_no_batches(tiny_dataset: Path) -> None:
     manifest = read_manifest(tiny_dataset)
     empty = replace(manifest, splits={**manifest.splits, "test": Split(0, {"label": 0}, ())})
-    reader = Loader(tiny_dataset, empty, "test", 8, 0, 1, 10, None, ["label"])
+    reader = Loader(tiny_dataset, empty, "test", 8, 0, 1, 10, None, ["label"], CPU)
     assert reader.batches_per_epoch == 0
     assert list(reader.epoch(0)) == []
+
+
+def test_a_part_that_cannot_be_read_is_named(tiny_dataset: Path, tmp_path: Path) -> None:
+    part = read_manifest(tiny_dataset).splits["valid"].parts[0]
+    (tmp_path / part.file).mkdir(parents=True)
+    with pytest.raises(InputError, match=r"part-00000\.parquet: cannot be read: Is a directory"):
+        read_part(tmp_path, part, [], [], check=True)
+
+
+def test_the_files_of_a_batch_are_those_of_its_windows(tiny_dataset: Path) -> None:
+    # 1,600 rows in parts of 300, the last of 100: without shuffling, windows of two parts each.
+    reader = loader(tiny_dataset, seed=None)
+    assert reader.files_of(0, 0) == ["train/part-00000.parquet", "train/part-00001.parquet"]
+    across = reader.files_of(0, 600 * reader.batches_per_epoch // 1600)
+    assert across == [f"train/part-0000{number}.parquet" for number in range(4)]

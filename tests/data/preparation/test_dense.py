@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from pipeline.console import InputError
 from pipeline.data.loading.loader import Loader
@@ -50,7 +51,18 @@ def test_the_scale_is_that_of_the_train_split(make_spec, tmp_path: Path) -> None
 def test_the_loader_yields_them_in_the_manifests_order(make_spec, tmp_path: Path) -> None:
     spec = dense_spec(make_spec, tmp_path, LINES)
     manifest = build(spec, {})
-    loader = Loader(spec.dataset_directory, manifest, "train", 8, 0, 1, 10**6, None, ["label"])
+    loader = Loader(
+        spec.dataset_directory,
+        manifest,
+        "train",
+        8,
+        0,
+        1,
+        10**6,
+        None,
+        ["label"],
+        torch.device("cpu"),
+    )
     (batch,) = loader.epoch(0)
     assert batch.features.keys() == ["color"]
     assert batch.dense is not None
@@ -60,7 +72,9 @@ def test_the_loader_yields_them_in_the_manifests_order(make_spec, tmp_path: Path
 
 def test_a_dataset_without_them_has_none(tiny_dataset: Path) -> None:
     manifest = read_manifest(tiny_dataset)
-    loader = Loader(tiny_dataset, manifest, "train", 8, 0, 1, 10**6, None, ["label"])
+    loader = Loader(
+        tiny_dataset, manifest, "train", 8, 0, 1, 10**6, None, ["label"], torch.device("cpu")
+    )
     batch = next(loader.epoch(0))
     assert batch.dense is None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from pydantic import ValidationError
 
 from pipeline import prepare
@@ -77,7 +78,7 @@ def test_parts_have_a_column_a_label_and_the_manifest_their_positives(
 
 
 def loaded(manifest: Manifest, directory: Path, labels: list[str]) -> list[list[float]]:
-    loader = Loader(directory, manifest, "train", 8, 0, 1, 10, None, labels)
+    loader = Loader(directory, manifest, "train", 8, 0, 1, 10, None, labels, torch.device("cpu"))
     batches = [batch.labels for batch in loader.epoch(0)]
     return [[value for batch in batches for value in batch[t].tolist()] for t in range(len(labels))]
 

@@ -76,7 +76,7 @@ def test_the_last_checkpoints_are_kept(trained: Spec) -> None:
 def test_a_checkpoint_explains_its_run(trained: Spec) -> None:
     checkpoint = whole(trained)[-1]
     files = {path.name for path in checkpoint.iterdir()}
-    texts = {"checkpoint.json", "spec.toml", "plan.txt"}
+    texts = {"checkpoint.json", "spec.toml", "plan.txt", "plan.json"}
     assert files == texts | {"model-0.bin", "optimizers-0.bin"}
     assert tomllib.loads((checkpoint / "spec.toml").read_text())["model"]["sets"] == 2
     record = json.loads((checkpoint / "checkpoint.json").read_text())

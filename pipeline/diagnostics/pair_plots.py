@@ -1,0 +1,99 @@
+"""The figures of field pairs: the map of sub-embeddings, and every set's pattern."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from pipeline.diagnostics.collapse_plots import short_name
+from pipeline.diagnostics.figure import BLUE, INK, PALE_BLUE, STYLE, WIDTH, inline_svg
+from pipeline.diagnostics.sub_embeddings import SubEmbeddings
+
+# From white, so that a dark cell is a large value on paper too.
+_SHADES = LinearSegmentedColormap.from_list("blues", ["#ffffff", PALE_BLUE, BLUE, "#0b2545"])
+
+# More fields than this have no room for names.
+_NAMED_FIELDS = 60
+
+
+def sub_embedding_map(pairs: SubEmbeddings, identity: str) -> str:
+    """Information abundance by pair, fields by falling abundance (paper, Figure 3).
+
+    Args:
+        pairs: of one group.
+        identity: differs between the figures of a page.
+    """
+    fields = len(pairs.fields)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, (WIDTH + 24) / 72), layout="constrained")
+        axes = figure.subplots()
+        image = _squares(axes, pairs.abundance, float(pairs.abundance.max()))
+        _name_fields(axes, pairs.fields)
+        axes.set(xlabel="meets field j", ylabel="field i")
+        bar = figure.colorbar(image, ax=axes, location="top", shrink=0.6, aspect=30, pad=0.02)
+        bar.set_label("information abundance of the sub-embedding", fontsize=8.5)
+        bar.outline.set_visible(False)
+        low, high = pairs.abundance.min(), pairs.abundance.max()
+        label = (
+            f"Information abundance of the sub-embeddings of {fields} by {fields} pairs of "
+            f"fields, from {low:.2f} to {high:.2f}; fields by falling abundance of their "
+            "embeddings."
+        )
+        return inline_svg(figure, identity, label)
+
+
+def pattern_maps(patterns: NDArray[np.float64], identity: str) -> str:
+    """Every set's pattern, the norms of its interaction's weights by pair.
+
+    Args:
+        patterns: (M, F, F).
+        identity: differs between the figures of a page.
+    """
+    sets = len(patterns)
+    across = min(sets, 5 if sets > 4 else 4)
+    down = math.ceil(sets / across)
+    side = WIDTH / across
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, down * (side + 10) / 72), layout="constrained")
+        panels = figure.subplots(down, across, squeeze=False).flat
+        for place, axes in enumerate(panels):
+            if place >= sets:
+                axes.set_visible(False)
+                continue
+            _squares(axes, patterns[place], float(patterns.max()))
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.set_title(f"set {place + 1}", fontsize=8.5, color=INK, pad=3)
+        label = (
+            f"Norms of the interaction's weights by pair of fields, of {sets} "
+            f"{'set' if sets == 1 else 'sets'}; rows and columns in the model's order of fields."
+        )
+        return inline_svg(figure, identity, label)
+
+
+def _squares(axes: Axes, values: NDArray[np.float64], largest: float) -> AxesImage:
+    """A shade a cell, white for 0."""
+    image = axes.imshow(values, cmap=_SHADES, vmin=0, vmax=largest or 1, interpolation="nearest")
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+    return image
+
+
+def _name_fields(axes: Axes, fields: Sequence[str]) -> None:
+    if len(fields) > _NAMED_FIELDS:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    # Three quarters of a cell's height, which is a 300th of the figure's cells.
+    size = min(8.5, 0.75 * 290 / len(fields))
+    names = [short_name(name) for name in fields]
+    axes.set_xticks(range(len(fields)), names, rotation=90, fontsize=size)
+    axes.set_yticks(range(len(fields)), names, fontsize=size)

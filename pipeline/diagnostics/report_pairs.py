@@ -1,0 +1,64 @@
+"""The report's section on field pairs: the map of sub-embeddings, and the sets' patterns."""
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from pipeline.diagnostics.pair_plots import pattern_maps, sub_embedding_map
+from pipeline.diagnostics.pairs import GroupPairs
+from pipeline.diagnostics.sub_embeddings import SubEmbeddings
+from pipeline.page.elements import figure
+
+
+def pairs_section(groups: Sequence[GroupPairs]) -> str:
+    """Every group's figures; empty where no interaction has weights by pair."""
+    figures = [drawn for place, group in enumerate(groups) for drawn in _figures(place, group)]
+    if not figures:
+        return ""
+    leads = [_lead(group) for group in groups if group.sub_embeddings is not None]
+    return "\n".join(
+        [
+            '<section aria-labelledby="pairs">',
+            '<h2 id="pairs">Which fields meet, and what that does to them</h2>',
+            *(f'<p class="lead">{lead}</p>' for lead in leads),
+            '<div class="figures">',
+            *figures,
+            "</div>",
+            "</section>",
+        ]
+    )
+
+
+def _figures(place: int, group: GroupPairs) -> list[str]:
+    name = escape(group.group)
+    figures = []
+    if group.sub_embeddings is not None:
+        drawn = sub_embedding_map(group.sub_embeddings, f"sub-embeddings-{place}")
+        caption = (
+            "What of field i meets field j in the first layer, all sets side by side. "
+            "Fields by falling information abundance."
+        )
+        figures.append(figure(f"Sub-embeddings, {name}", caption, drawn))
+    if group.patterns is not None:
+        drawn = pattern_maps(group.patterns, f"patterns-{place}")
+        caption = (
+            "Norms of the weights by pair, all layers together: row i meets column j, in the "
+            "dataset's order. Sets that look alike have learnt alike."
+        )
+        figures.append(figure(f"Interaction patterns, {name}", caption, drawn))
+    return figures
+
+
+def _lead(group: GroupPairs) -> str:
+    """How strongly collapse passes from field to field, in words."""
+    pairs = group.sub_embeddings
+    assert isinstance(pairs, SubEmbeddings)
+    correlation = pairs.correlation
+    if math.isnan(correlation):
+        return f"In {escape(group.group)}, all fields have the same information abundance."
+    passed = "strongly" if correlation > 2 / 3 else "partly" if correlation > 1 / 3 else "hardly"
+    return (
+        f"In {escape(group.group)}, the information abundance of what meets a field follows that "
+        f"field's own {passed}: their correlation is {correlation:.2f}. The paper has 0.68 for a "
+        "single embedding and 0.52 for several sets, on Criteo."
+    )

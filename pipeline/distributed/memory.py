@@ -1,0 +1,133 @@
+"""The bytes that a plan takes of every rank: tables, their optimizer's state, the dense part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torchrec.distributed.embedding_types import EmbeddingComputeKernel
+from torchrec.distributed.types import ShardingPlan
+
+from pipeline.distributed.hardware import Cluster
+from pipeline.distributed.plan import parts, placements
+from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
+from pipeline.model.dense_part import DensePart
+from pipeline.model.tables import Table, table_groups
+from pipeline.spec import Spec
+
+_FLOAT_BYTES = 4
+_ID_BYTES = 8
+# Moments that torch's optimizer keeps for each dense parameter.
+_DENSE_MOMENTS = {"adam": 2, "adamw": 2, "sgd": 0}
+# The embeddings of a rank's rows: as looked up, as received from the other ranks, and the gradients
+# of both. The copies that the model makes are among the tensors that autograd saves.
+_EMBEDDING_COPIES = 4
+_UVM = (EmbeddingComputeKernel.FUSED_UVM.value, EmbeddingComputeKernel.FUSED_UVM_CACHING.value)
+
+
+@dataclass(frozen=True)
+class TableMemory:
+    """Bytes of weights and optimizer state by rank: on the rank's device, and in the host's memory.
+
+    On CPU the two are one memory, and ``host`` is nothing.
+    """
+
+    device: tuple[int, ...]
+    host: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DenseMemory:
+    """Bytes that every rank needs beside the tables, on its device.
+
+    Attributes:
+        parameters: of the dense part, with gradients and the optimizer's moments.
+        activations: of one batch: what autograd saves, the embeddings and the ids. An estimate, in
+            float32, without what is freed within the step.
+    """
+
+    parameters: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.parameters + self.activations
+
+
+def table_bytes(table: Table, optimizer: str) -> int:
+    """Weights and optimizer state of one whole table."""
+    return _bytes(table.rows, table.physical_columns, optimizer)
+
+
+def table_memory(
+    plan: ShardingPlan, tables: Sequence[Table], optimizer: str, world_size: int
+) -> TableMemory:
+    """What each rank holds of the tables."""
+    placed = placements(plan)
+    device, host = [0] * world_size, [0] * world_size
+    for table in tables:
+        placement = placed[table.name]
+        cache = placement.cache_params
+        caching = placement.compute_kernel == EmbeddingComputeKernel.FUSED_UVM_CACHING.value
+        share = cache.load_factor if caching and cache else 0.0
+        for rank, rows, columns in parts(placement, table, world_size):
+            if placement.compute_kernel in _UVM:
+                host[rank] += _bytes(rows, columns, optimizer)
+                device[rank] += int(share * rows * columns * _FLOAT_BYTES)
+            else:
+                device[rank] += _bytes(rows, columns, optimizer)
+    return TableMemory(tuple(device), tuple(host))
+
+
+def _bytes(rows: int, columns: int, optimizer: str) -> int:
+    state = TABLE_OPTIMIZERS[optimizer].state_floats(columns)
+    return rows * (columns + state) * _FLOAT_BYTES
+
+
+def dense_memory(
+    spec: Spec, fields: Sequence[str], dense_fields: Sequence[str], cluster: Cluster
+) -> DenseMemory:
+    """What a rank needs for the dense part and one batch, found by a pass without data.
+
+    Args:
+        spec: the model, its optimizer and the batch.
+        fields: the names of the fields with ids.
+        dense_fields: those of the others.
+        cluster: the ranks that share the batch.
+    """
+    rows = -(-spec.train.batch_size // cluster.world_size)
+    names = [*fields, *dense_fields]
+    groups = table_groups(len(names), spec.model)
+    labels = [task.label for task in spec.model.resolved_tasks]
+    columns = sum(group.sets * group.columns for group in groups) * len(fields)
+    with FakeTensorMode():
+        part = DensePart(names, len(dense_fields), labels, spec.model, "fp32")
+        embeddings = [
+            torch.empty(group.sets, rows, len(fields), group.columns, requires_grad=True)
+            for group in groups
+        ]
+        dense = torch.empty(rows, len(dense_fields)) if dense_fields else None
+        saved = _saved_bytes(part, embeddings, dense)
+        numbers = sum(parameter.numel() for parameter in part.parameters())
+    copies = (2 + _DENSE_MOMENTS[spec.dense_optimizer.name]) * _FLOAT_BYTES
+    of_rows = rows * (_EMBEDDING_COPIES * columns * _FLOAT_BYTES + len(fields) * _ID_BYTES)
+    return DenseMemory(numbers * copies, saved + of_rows)
+
+
+def _saved_bytes(
+    part: DensePart, embeddings: list[torch.Tensor], dense: torch.Tensor | None
+) -> int:
+    """Bytes of the tensors that the forward pass keeps for the backward pass."""
+    own = {parameter.untyped_storage()._cdata for parameter in part.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        part.train()(embeddings, dense)
+    return sum(kept.values())

@@ -1,0 +1,33 @@
+"""What a trained model's interactions do with pairs of fields."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from pipeline.diagnostics.field_gram import FieldGram
+from pipeline.diagnostics.pairs import GroupPairs, group_pairs
+from pipeline.model.dense_part import DensePart
+from pipeline.model.interactions.interaction import Interaction
+from pipeline.spec_model import ModelSpec
+
+
+def probe_pairs(module: nn.Module, spec: ModelSpec, grams: Sequence[FieldGram]) -> list[GroupPairs]:
+    """The pairs of every group, with the weights that ``module`` has now.
+
+    Args:
+        module: the model, sharded or not.
+        spec: its architecture.
+        grams: of every field with ids, all sets side by side.
+    """
+    (dense,) = (part for part in module.modules() if isinstance(part, DensePart))
+    ends, own = [0], [group for group in spec.resolved_groups if group.shares is None]
+    for group in own:
+        ends.append(ends[-1] + group.sets)
+    found = []
+    for group, interaction, place in zip(
+        spec.resolved_groups, dense.interactions, dense.table_of_group, strict=True
+    ):
+        assert isinstance(interaction, Interaction)
+        name = f"{group.sets} x {group.embedding_dim} {group.interaction}"
+        found.append(group_pairs(name, interaction, grams, slice(ends[place], ends[place + 1])))
+    return found

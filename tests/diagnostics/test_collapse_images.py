@@ -1,0 +1,43 @@
+"""Pictures of collapse for TensorBoard."""
+
+import numpy as np
+import torch
+
+from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
+from pipeline.diagnostics.collapse_images import abundance_image, spectra_image
+from pipeline.diagnostics.field_gram import field_gram
+
+
+def fields() -> list[FieldCollapse]:
+    """One whose dimensions are all alike, and one of a single direction."""
+    alike = torch.eye(8)
+    single = torch.outer(torch.arange(1.0, 9.0), torch.ones(8))
+    counts = torch.ones(8, dtype=torch.int64)
+    return [
+        analyse_field(field_gram(name, [rows], counts))
+        for name, rows in (("alike", alike), ("single", single))
+    ]
+
+
+def blue_cells(image: np.ndarray) -> np.ndarray:
+    """(height, width) whether a pixel has the map's darkest blue, left of the scale."""
+    dark = (image[:, :, 2] > image[:, :, 0] + 60) & (image[:, :, 0] < 60)
+    return dark[:, : int(0.75 * image.shape[1])]
+
+
+def test_a_collapsed_field_is_dark_at_its_left_alone() -> None:
+    rows = blue_cells(spectra_image(fields())).sum(axis=1)
+    dark = np.flatnonzero(rows)
+    upper, lower = rows[dark[len(dark) // 4]], rows[dark[3 * len(dark) // 4]]
+    assert upper > 5 * lower > 0
+
+
+def test_every_validation_is_a_column_of_the_abundance_image() -> None:
+    image = abundance_image([{"a": 1.0, "b": 1.0}, {"a": 9.0, "b": 1.0}])
+    assert image.dtype == np.uint8
+    assert image.shape[2] == 3
+    places = np.argwhere(blue_cells(image))
+    # One cell is dark: the first field at the second validation.
+    middle = places.mean(axis=0) / image.shape[:2]
+    assert middle[0] < 0.5
+    assert middle[1] > 0.45

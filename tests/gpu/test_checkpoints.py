@@ -1,0 +1,42 @@
+"""What a checkpoint of a training on CUDA carries on."""
+
+import shutil
+
+import pytest
+import torch
+from small_trainings import SpecMaker, train_here
+
+from pipeline.spec import Spec
+from pipeline.training.checkpoints.rows import checkpoint_record, read_tensor
+from pipeline.training.journal import read_journal
+from pipeline.training.run_directory import RunDirectory
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device"),
+]
+
+
+def losses_after(spec: Spec, step: int) -> list[float]:
+    points = read_journal(RunDirectory(spec.run_directory).journal_file)
+    return [p["loss"] for p in points if p["kind"] == "train" and p["step"] > step]
+
+
+@pytest.mark.parametrize("resumed", ["table_wise", "data_parallel"])
+def test_fused_adam_goes_on_with_its_count_of_steps(make_spec: SpecMaker, resumed: str) -> None:
+    # Were the count to begin again, the step after would be twice the size.
+    sections = {
+        "embedding_optimizer": {"name": "adam", "learning_rate": 0.02},
+        "train": {"device": "cuda", "checkpoint_every": 4, "keep_checkpoints": 99},
+    }
+    unbroken = make_spec("unbroken", **sections, sharding={"type": "table_wise"})
+    train_here(unbroken)
+    again = make_spec("again", **sections, sharding={"type": resumed})
+    origin = RunDirectory(unbroken.run_directory).checkpoints / "step-0000000008"
+    shutil.copytree(origin, RunDirectory(again.run_directory).checkpoints / origin.name)
+    assert read_tensor(origin, checkpoint_record(origin), "embedding_optimizer.step") == 8
+    train_here(again)
+    # Sharded tables leave rows alone that are not in the batch, replicated ones move them.
+    steps = None if resumed == "table_wise" else 2
+    found, expected = losses_after(again, 8)[:steps], losses_after(unbroken, 8)[:steps]
+    assert found == pytest.approx(expected, abs=1e-3)

@@ -1,0 +1,61 @@
+"""Where a step's time goes, and what is told of the training's state."""
+
+import math
+import time
+
+import pytest
+import torch
+from small_trainings import SpecMaker, train_here
+
+from pipeline.training.journal import read_journal
+from pipeline.training.run_directory import RunDirectory
+from pipeline.training.step_phases import PHASES, StepPhases, what_limits
+
+
+def test_time_goes_to_the_phase_that_is_marked_after_it() -> None:
+    phases = StepPhases(torch.device("cpu"))
+    for _ in range(2):
+        phases.begin()
+        time.sleep(0.02)
+        phases.mark("forward")
+        phases.mark("backward")
+        phases.mark("optimizer")
+        time.sleep(0.05)  # Between steps: nobody's.
+    means = phases.means()
+    assert 20 <= means["forward"] < 45
+    assert means["backward"] + means["optimizer"] + means["data"] < 5
+    assert phases.totals["forward"] == pytest.approx(2 * means["forward"] / 1e3)
+    assert phases.means() == dict.fromkeys(PHASES, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("largest", "word"),
+    [
+        ("data", "Limited by data"),
+        ("input_distribution", "Limited by communication"),
+        ("backward", "Limited by computing"),
+        ("optimizer", "Limited by the optimizer"),
+    ],
+)
+def test_the_summary_names_what_took_the_time(largest: str, word: str) -> None:
+    assert word in what_limits({**dict.fromkeys(PHASES, 1.0), largest: 10.0})
+
+
+@pytest.mark.parametrize("pipeline", ["overlapped", "plain"])
+def test_the_phases_of_a_training_add_up_to_its_steps(
+    make_spec: SpecMaker, capsys: pytest.CaptureFixture[str], pipeline: str
+) -> None:
+    spec = make_spec(train={"pipeline": pipeline, "epochs": 1, "log_every": 4})
+    train_here(spec)
+    directory = RunDirectory(spec.run_directory)
+    points = [one for one in read_journal(directory.journal_file) if one["kind"] == "train"]
+    assert len(points) == 3
+    for point in points[1:]:
+        assert all(point["phase_ms"][phase] > 0 for phase in PHASES)
+        step_ms = 1e3 * 1600 / 13 / point["samples_per_second"]
+        assert 0.7 * step_ms < sum(point["phase_ms"].values()) < 1.05 * step_ms
+        assert math.isfinite(point["gradient_norm"])
+        assert point["gradient_norm"] > 0
+        assert point["weight_norm"] > 0
+        assert point["memory_mib"]["rank 0"] > 100
+    assert "time a step: data " in capsys.readouterr().out
