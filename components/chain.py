@@ -4,7 +4,8 @@
 
 A stage starts when the one before it has succeeded, and says so and returns at once when nothing
 that it reads has changed. So the same command, given again, goes on where a failed or interrupted
-chain stopped. Exit codes: 0 done, 1 a stage failed, 2 bad input, 130 interrupted (143 by SIGTERM).
+chain stopped; `--only STAGE` runs one of them. Exit codes: 0 done, 1 a stage failed, 2 bad input,
+130 interrupted (143 by SIGTERM).
 """
 
 import argparse
@@ -87,7 +88,7 @@ def _checked_cfg(runner: Runner, options: argparse.Namespace) -> dict[str, CfgVa
     try:
         cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
         _raise_on_signals()
-        for stage in STAGES:
+        for stage in options.only or STAGES:
             runner.dryrun_component(*_request(stage, options), cfg=cfg)
     except _REFUSALS as error:
         raise BadRequestError(error.args[0]) from None
@@ -96,7 +97,7 @@ def _checked_cfg(runner: Runner, options: argparse.Namespace) -> dict[str, CfgVa
 
 def _run_stages(runner: Runner, options: argparse.Namespace, cfg: Mapping[str, CfgVal]) -> int:
     """Runs the stages up to the first failure; returns an exit code."""
-    for stage in STAGES:
+    for stage in options.only or STAGES:
         code = _run_stage(runner, stage, options, cfg)
         if code != 0:
             return code
@@ -119,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--cfg", default="", metavar="K=V,...", help="its options; `torchx runopts` lists them"
+    )
+    parser.add_argument(
+        "--only", nargs=1, choices=STAGES, help="the stage to run, instead of all three"
     )
     parser.add_argument(
         "-j",

@@ -1,6 +1,7 @@
 """Reads a spec from TOML, with overrides, and writes the resolved one.
 
     spec = load_spec(Path("specs/demo.toml"), ["model.sets=4", "train.epochs=2"])
+    study = load_section(StudySpec, Path("specs/studies/frappe.toml"), ["grid.seeds=[0]"])
 
 A ``key=value`` override replaces any value by its dotted path; the value is read as TOML and, where
 that fails, as a plain string. ``key=`` removes what the file sets.
@@ -10,13 +11,16 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from pipeline.console import InputError
 from pipeline.spec import Spec
+from pipeline.spec_section import Section
+
+Kind = TypeVar("Kind", bound=Section)
 
 
 def to_toml(spec: Spec) -> str:
@@ -27,7 +31,16 @@ def to_toml(spec: Spec) -> str:
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
-    """Reads a spec file and applies ``key=value`` overrides.
+    """Reads an experiment's spec and applies ``key=value`` overrides.
+
+    Raises:
+        InputError: as ``load_section``.
+    """
+    return load_section(Spec, path, overrides)
+
+
+def load_section(kind: type[Kind], path: Path, overrides: Sequence[str] = ()) -> Kind:
+    """Reads a TOML file of any kind and applies ``key=value`` overrides.
 
     Raises:
         InputError: naming the file and the key, what was found and what is allowed.
@@ -43,9 +56,9 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:
     for override in overrides:
         _apply(values, override)
     try:
-        return Spec.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise InputError("\n".join(_explain(path, item) for item in error.errors())) from None
+        raise InputError("\n".join(_explain(kind, path, item) for item in error.errors())) from None
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -72,7 +85,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         table[last] = text
 
 
-def _explain(path: Path, error: Mapping[str, Any]) -> str:
+def _explain(kind: type[BaseModel], path: Path, error: Mapping[str, Any]) -> str:
     """One line for one validation error: file, key, what was found, what is allowed."""
     location = [str(part) for part in error["loc"]]
     key = ".".join(location) or "the spec"
@@ -80,15 +93,14 @@ def _explain(path: Path, error: Mapping[str, Any]) -> str:
         message = error["msg"].removeprefix("Value error, ")
         found = "" if isinstance(error["input"], dict) else f", found {error['input']!r}"
         return f"{path}: {key}: {message}{found}"
-    known = sorted(_section(location[:-1]).model_fields)
+    known = sorted(_section(kind, location[:-1]).model_fields)
     near = difflib.get_close_matches(location[-1], known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
     return f"{path}: {key}: unknown key; {hint}"
 
 
-def _section(location: Sequence[str]) -> type[BaseModel]:
-    """The section class at a dotted path of the spec."""
-    section: type[BaseModel] = Spec
+def _section(section: type[BaseModel], location: Sequence[str]) -> type[BaseModel]:
+    """The section class at a dotted path below another."""
     for part in location:
         if part.isdigit():
             continue

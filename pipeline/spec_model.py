@@ -177,6 +177,7 @@ class ModelSpec(Section):
             how a batch is split; ``synchronized_batch`` those of the global batch; ``layer`` and
             ``none`` do not depend on the batch.
         hidden_dim: the width of a projection and of a tower's block.
+        tower_blocks: hidden blocks of the tower ``mlp``.
         custom: settings of components from elsewhere, which read and check them themselves.
     """
 
@@ -194,6 +195,7 @@ class ModelSpec(Section):
     initialization_scale: PositiveFloat = 0.01
     normalization: Normalization = "batch"
     hidden_dim: PositiveInt = 400
+    tower_blocks: PositiveInt = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
     dcnv2: DCNv2Spec = DCNv2Spec()
     ipnn: IPNNSpec = IPNNSpec()

@@ -22,6 +22,7 @@ LAYERS = (
     "spec_data",
     "spec_model",
     "spec_sharding",
+    "spec_study",
     "spec_training",
     "spec",
     "spec_file",

@@ -1,4 +1,5 @@
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.console import InputError
 from pipeline.spec import Spec
-from pipeline.spec_file import load_spec, to_toml
+from pipeline.spec_file import load_section, load_spec, to_toml
+from pipeline.spec_section import Section
+from pipeline.spec_study import StudySpec, ToySpec
 
 ROOT = Path(__file__).parents[1]
 SPECS = sorted((ROOT / "specs").rglob("*.toml"))
@@ -243,19 +246,26 @@ def header(path: Path) -> str:
     return "\n".join(lines[:count])
 
 
+def kind_of(path: Path) -> type[Section]:
+    """An experiment's spec, a study's or the toy experiment's."""
+    keys = tomllib.loads(path.read_text()).keys()
+    return StudySpec if "grid" in keys else ToySpec if "picture" in keys else Spec
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: str(path.relative_to(ROOT)))
 class TestSpecsOfTheRepository:
     def test_load_without_any_environment(
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("MEP_DATA", raising=False)
-        load_spec(path)
+        load_section(kind_of(path), path)
 
     def test_begin_with_how_to_launch_them(self, path: Path) -> None:
         assert re.search(rf"python -m .*{re.escape(str(path.relative_to(ROOT)))}", header(path))
 
     def test_accept_the_overrides_that_their_header_shows(self, path: Path) -> None:
-        load_spec(path, re.findall(r"\b[a-z_]+(?:\.[a-z_0-9]+)+=\S+", header(path)))
+        shown = re.findall(r"\b[a-z_]+(?:\.[a-z_0-9]+)+=\S+", header(path))
+        load_section(kind_of(path), path, shown)
 
 
 def test_a_resolved_spec_with_groups_loads_again(tmp_path: Path) -> None:

@@ -98,6 +98,15 @@ def test_stages_run_in_order_with_the_overrides_in_this_interpreters_environment
     assert (directory / "runs/.torchx").is_dir()
 
 
+def test_one_stage_alone_can_be_run(directory: Path) -> None:
+    only = ["--only", "prepare"]
+    code, out, err = finished(chain(directory, "--spec", "a.toml", *only, "--", "k=v"))
+    stages = [line for line in out.splitlines() if line.startswith("== ")]
+    assert [line.split()[1] for line in stages] == ["prepare:", "prepare:"]
+    assert f"prepare {sys.prefix} ['a.toml', 'k=v']" in out
+    assert (code, err) == (0, "")
+
+
 def test_bad_input_stops_the_chain_with_one_clear_line(directory: Path) -> None:
     code, out, err = finished(chain(directory, "--spec", "b.toml", "--", "k=x y"))
     lines = err.splitlines()

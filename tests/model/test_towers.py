@@ -5,6 +5,7 @@ from torch import Tensor
 
 from pipeline.console import InputError
 from pipeline.model.towers.finalmlp import FinalMLPTower
+from pipeline.model.towers.mlp import MLPTower
 from pipeline.model.towers.sum import SumTower
 from pipeline.model.towers.tower import Tower
 from pipeline.model.towers.xdeepfm import XDeepFMTower
@@ -23,6 +24,21 @@ def made(kind: type[Tower], streams: tuple[int, int]) -> tuple[Tower, Tensor]:
             parameter.normal_()
     representation = torch.randn(TASKS, ROWS, sum(streams), dtype=torch.float64)
     return tower, representation.requires_grad_()
+
+
+class TestMLPTower:
+    def test_has_as_many_hidden_blocks_as_it_is_told(self) -> None:
+        torch.manual_seed(0)
+        spec = ModelSpec(hidden_dim=5, dropout=0.0, tower_blocks=3)
+        tower = MLPTower(TASKS, (4,), spec).double()
+        rows = torch.randn(TASKS, ROWS, 4, dtype=torch.float64, requires_grad=True)
+        logits = []
+        for task, hidden in enumerate(rows):
+            for block in (tower.hidden, *tower.deeper):
+                hidden = hidden_block(block, task, hidden)
+            logits.append(hidden @ tower.logit.weight[task, :, 0] + tower.logit.bias[task, 0, 0])
+        assert len(tower.deeper) == 2
+        assert_agree(tower(rows), torch.stack(logits), [rows, *tower.parameters()])
 
 
 class TestXDeepFMTower:

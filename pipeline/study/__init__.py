@@ -1,0 +1,1 @@
+"""Many runs as one: a grid of cells, their launch, and the table and page of their results."""

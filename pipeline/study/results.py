@@ -1,0 +1,175 @@
+"""What a study's cells measured, and what it comes to over seeds."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
+
+from pipeline.spec_study import StudySpec
+from pipeline.study.cells import Cell, Row, cell_row, has_own_data, rows_of
+from pipeline.study.significance import Comparison, compare
+from pipeline.training.run_directory import RunDirectory
+
+Place = tuple[Row, int]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished cell's figures, from its ``metrics.json``.
+
+    Attributes:
+        valid_auc: by which the best epoch was chosen.
+        information_abundance: mean over fields, all sets of a field side by side.
+        diversity: mean over fields and pairs of sets; None for one set.
+        embedding_parameters, dense_parameters: how many.
+        seconds: of training, without validation.
+        updates: ``dense`` moves every row of a table at every step, ``sparse`` those of the batch.
+    """
+
+    cell: Cell
+    auc: float
+    logloss: float
+    valid_auc: float
+    information_abundance: float
+    diversity: float | None
+    embedding_parameters: int
+    dense_parameters: int
+    samples_per_second: float
+    seconds: float
+    epochs: int
+    best_epoch: int
+    updates: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """A paper's figure; the deviation is over its seeds."""
+
+    auc: float
+    deviation: float | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row at a factor, over its seeds.
+
+    Attributes:
+        results: one a seed; none where no cell of it is finished.
+        over_base: its test AUC over that of the interaction's single embedding at the smallest
+            factor, on the same data and without a variant.
+        over_single: a multi-embedding's over the single embedding of the same factor.
+        over_plain: a variant's over the grid's own row at the same factor.
+        published: what the paper has here.
+    """
+
+    row: Row
+    factor: int
+    results: tuple[Result, ...]
+    over_base: Comparison | None = None
+    over_single: Comparison | None = None
+    over_plain: Comparison | None = None
+    published: Published | None = None
+
+    def mean(self, figure: str) -> float | None:
+        """The mean over seeds of a figure of ``Result``; None where it has no value."""
+        values = self.values(figure)
+        return fmean(values) if values else None
+
+    def deviation(self, figure: str) -> float | None:
+        """The standard deviation over seeds, with n - 1; None for fewer than two."""
+        values = self.values(figure)
+        return stdev(values) if len(values) > 1 else None
+
+    def values(self, figure: str) -> list[float]:
+        """The figure of every seed that has it."""
+        found = [getattr(result, figure) for result in self.results]
+        return [value for value in found if value is not None]
+
+    @property
+    def aucs(self) -> dict[int, float]:
+        """Test AUC by seed."""
+        return {result.cell.seed: result.auc for result in self.results}
+
+
+def read_result(cell: Cell) -> Result:
+    """The figures of an evaluated cell."""
+    metrics = json.loads(RunDirectory(cell.directory).metrics_file.read_text())
+    collapse, parameters, train = (
+        metrics["collapse"],
+        metrics["model"]["parameters"],
+        metrics["train"],
+    )
+    return Result(
+        cell,
+        auc=metrics["test"]["auc"],
+        logloss=metrics["test"]["logloss"],
+        valid_auc=metrics["valid"]["auc"],
+        information_abundance=collapse["information_abundance"]["mean"],
+        diversity=collapse["diversity"]["mean"] if "diversity" in collapse else None,
+        embedding_parameters=parameters["embedding"],
+        dense_parameters=parameters["dense"],
+        samples_per_second=train["samples_per_second"],
+        seconds=train["seconds"],
+        epochs=train["epochs"],
+        best_epoch=train["best_epoch"],
+        updates=metrics["embedding_optimizer"]["semantics"],
+    )
+
+
+def entries_of(study: StudySpec, results: Iterable[Result]) -> list[Entry]:
+    """An entry for each row and factor of the study, in the table's order.
+
+    Multi-embedding at factor 1 has the results of the single cell where the two are one.
+    """
+    found: dict[tuple[Row, int], list[Result]] = {}
+    for result in results:
+        found.setdefault((result.cell.row, result.cell.factor), []).append(result)
+    entries = {
+        (row, factor): tuple(found.get((cell_row(study, row, factor), factor), ()))
+        for row in rows_of(study)
+        for factor in sorted(study.grid.factors)
+    }
+    published = _published(study)
+    return [
+        Entry(
+            row,
+            factor,
+            own,
+            over_base=_over(entries, own, _base(study, row)),
+            over_single=_over(entries, own, (replace(row, embedding="single"), factor)),
+            over_plain=_over(entries, own, (replace(row, variant=""), factor))
+            if not has_own_data(study, row)
+            else None,
+            published=published.get((row, factor)),
+        )
+        for (row, factor), own in entries.items()
+    ]
+
+
+def _over(
+    entries: dict[Place, tuple[Result, ...]], own: Sequence[Result], other: Place
+) -> Comparison | None:
+    """The comparison with another place's results, unless they are the same cells."""
+    others = entries.get(other, ())
+    if not own or not others or own[0].cell == others[0].cell:
+        return None
+    return compare(
+        {result.cell.seed: result.auc for result in own},
+        {result.cell.seed: result.auc for result in others},
+    )
+
+
+def _base(study: StudySpec, row: Row) -> Place:
+    """The single embedding at the smallest factor, on the same data."""
+    variant = row.variant if has_own_data(study, row) else ""
+    return replace(row, embedding="single", variant=variant), min(study.grid.factors)
+
+
+def _published(study: StudySpec) -> dict[Place, Published]:
+    return {
+        (Row(given.base, given.interaction, given.variant, given.embedding), factor): Published(
+            auc, given.deviation[place] if given.deviation else None
+        )
+        for given in study.published
+        for place, (factor, auc) in enumerate(zip(given.factors, given.auc, strict=True))
+    }

@@ -1,0 +1,136 @@
+import csv
+import io
+import json
+
+import pytest
+from study_cases import StudyMaker, finished
+
+from pipeline.spec_study import StudySpec
+from pipeline.study.results import Entry, entries_of
+from pipeline.study.tables import as_json, auc_table, cells_csv, markdown, summary_csv
+
+AUCS = {
+    "dcnv2-single-1x-seed0": 0.800,
+    "dcnv2-single-1x-seed1": 0.802,
+    "dcnv2-single-4x-seed0": 0.803,
+    "dcnv2-single-4x-seed1": 0.801,
+    "dcnv2-multi-4x-seed0": 0.810,
+    "dcnv2-multi-4x-seed1": 0.814,
+}
+SHARED = {
+    "name": "shared",
+    "overrides": ["model.shared_interaction=true"],
+    "embeddings": ["multi"],
+    "factors": [4],
+}
+PUBLISHED = {
+    "base": "clicks",
+    "interaction": "dcnv2",
+    "embedding": "multi",
+    "factors": [4],
+    "auc": [0.81382],
+    "deviation": [0.00015],
+}
+
+
+@pytest.fixture
+def study(make_study: StudyMaker) -> StudySpec:
+    return make_study(published=[PUBLISHED], source="Table 5")
+
+
+@pytest.fixture
+def entries(study: StudySpec) -> list[Entry]:
+    return entries_of(study, finished(study, AUCS))
+
+
+def entry(entries: list[Entry], name: str, factor: int) -> Entry:
+    return next(one for one in entries if (one.row.name, one.factor) == (name, factor))
+
+
+def test_the_mean_and_deviation_are_over_seeds(entries: list[Entry]) -> None:
+    multi = entry(entries, "dcnv2-multi", 4)
+    assert multi.mean("auc") == pytest.approx(0.812)
+    # Of two values: their distance over the root of two.
+    assert multi.deviation("auc") == pytest.approx(0.004 / 2**0.5)
+
+
+def test_multi_embedding_at_the_base_has_the_single_cells_results(entries: list[Entry]) -> None:
+    multi, single = entry(entries, "dcnv2-multi", 1), entry(entries, "dcnv2-single", 1)
+    assert multi.results == single.results != ()
+    assert (multi.over_base, multi.over_single) == (None, None)
+
+
+def test_gains_are_paired_by_seed(entries: list[Entry]) -> None:
+    multi = entry(entries, "dcnv2-multi", 4)
+    assert multi.over_base is not None
+    assert multi.over_base.difference == pytest.approx(0.011)
+    assert multi.over_single is not None
+    # 0.007 and 0.013: mean 0.010.
+    assert multi.over_single.difference == pytest.approx(0.010)
+    assert multi.over_single.deviation == pytest.approx(0.006 / 2**0.5)
+
+
+def test_a_variant_compares_with_the_grids_own_row(make_study: StudyMaker) -> None:
+    study = make_study(variants=[SHARED])
+    aucs = {**AUCS, "dcnv2-shared-multi-4x-seed0": 0.805}
+    shared = entry(entries_of(study, finished(study, aucs)), "dcnv2-shared-multi", 4)
+    assert shared.over_plain is not None
+    assert shared.over_plain.difference == pytest.approx(-0.005)
+    assert shared.over_base is not None
+    assert shared.over_base.difference == pytest.approx(0.005)
+    assert shared.over_base.p is None
+
+
+def test_a_variant_of_other_data_compares_with_itself_alone(make_study: StudyMaker) -> None:
+    few = {"name": "few", "overrides": ["prepare.minimum_count=9"]}
+    study = make_study(variants=[few])
+    aucs = {**AUCS, "dcnv2-few-single-1x-seed0": 0.70, "dcnv2-few-multi-4x-seed0": 0.71}
+    multi = entry(entries_of(study, finished(study, aucs)), "dcnv2-few-multi", 4)
+    assert multi.over_plain is None
+    assert multi.over_base is not None
+    assert multi.over_base.difference == pytest.approx(0.01)
+
+
+def test_the_table_has_the_best_in_bold_and_the_published_figure_below(
+    entries: list[Entry],
+) -> None:
+    assert auc_table(entries).splitlines() == [
+        "| Interaction | Embedding | 1x | 4x |",
+        "| --- | --- | ---: | ---: |",
+        "| dcnv2 | single | 0.80100 ± 0.00141 | 0.80200 ± 0.00141 |",
+        "| dcnv2 | multi | 0.80100 ± 0.00141 | **0.81200 ± 0.00283** |",
+        "| dcnv2 | multi, published | - | 0.81382 ± 0.00015 |",
+    ]
+
+
+def test_cells_that_are_not_done_leave_gaps(study: StudySpec) -> None:
+    entries = entries_of(study, finished(study, {"dcnv2-single-1x-seed0": 0.8}))
+    lines = auc_table(entries).splitlines()
+    assert lines[2] == "| dcnv2 | single | **0.80000** | - |"
+    assert "over single-embedding" not in markdown(study, entries, "command")
+
+
+def test_markdown_says_how_the_tables_came_about(study: StudySpec, entries: list[Entry]) -> None:
+    text = markdown(study, entries, "python -m pipeline.study a.toml")
+    assert "`python -m pipeline.study a.toml`" in text
+    assert "paired t test" in text
+    assert "| dcnv2 | multi | - | +0.01100 (0.058) |" in text
+    assert "| dcnv2 | single | 3.00 | 12.00 |" in text
+
+
+def test_csv_and_json_hold_every_cell_and_entry(study: StudySpec, entries: list[Entry]) -> None:
+    results = finished(study, AUCS)
+    cells = list(csv.DictReader(io.StringIO(cells_csv(results))))
+    assert {line["cell"]: float(line["auc"]) for line in cells} == {
+        f"clicks/{name}": auc for name, auc in AUCS.items()
+    }
+    summary = list(csv.DictReader(io.StringIO(summary_csv(entries))))
+    assert [(line["embedding"], line["factor"]) for line in summary] == [
+        ("single", "1"),
+        ("single", "4"),
+        ("multi", "1"),
+        ("multi", "4"),
+    ]
+    values = json.loads(as_json(study, entries, results))
+    assert values["summary"][3]["published_auc"] == 0.81382
+    assert len(values["cells"]) == 6
