@@ -37,4 +37,5 @@ def main(folder: Path) -> None:
     dist.destroy_process_group()
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -122,6 +122,7 @@ def test_every_sharding_and_storage_learns_the_same_on_any_number_of_processes(
     assert apart(specs, lambda name: alone) == {}
 
 
+@pytest.mark.slow
 def test_half_precision_between_ranks_is_close_and_not_equal(make_spec: SpecMaker) -> None:
     """fp16 has 11 bits: embeddings and gradients are off by up to 2^-11 of their size, 5e-4."""
     cases = {
@@ -139,6 +140,7 @@ def test_half_precision_between_ranks_is_close_and_not_equal(make_spec: SpecMake
         assert rounded == pytest.approx(exact, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_follows_the_plan_that_its_run_has_stored(make_spec: SpecMaker) -> None:
     """A plan that the planner would not make: every table on the second rank."""
     spec = make_spec(sharding={"type": "table_wise"}, train={"epochs": 1})

@@ -38,7 +38,7 @@ def wait_for_step(spec: Spec, step: int, process: subprocess.Popen[str]) -> None
     raise TimeoutError(f"no step {step} within two minutes, or the training ended before")
 
 
-@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
+@pytest.mark.parametrize("optimizer", ["adagrad", pytest.param("adam", marks=pytest.mark.slow)])
 def test_sigkill_and_restart_give_the_weights_of_an_unbroken_run(
     make_spec: SpecMaker, optimizer: str
 ) -> None:

@@ -11,7 +11,7 @@ from pipeline.training.run_directory import RunDirectory
 def begun(make_spec: SpecMaker) -> RunDirectory:
     spec = make_spec()
     directory = RunDirectory(spec.run_directory)
-    directory.begin(spec, read_manifest(spec.dataset_directory), plan="")
+    directory.begin(spec, read_manifest(spec.dataset_directory), plan="", plan_record={})
     return directory
 
 

@@ -50,7 +50,9 @@ def losses_after(spec: Spec, step: int) -> list[float]:
 @pytest.mark.parametrize(
     ("optimizer", "saved", "resumed"),
     [
-        ("adagrad", "table_wise", [(1, "data_parallel"), (4, "row_wise")]),
+        pytest.param(
+            "adagrad", "table_wise", [(1, "data_parallel"), (4, "row_wise")], marks=pytest.mark.slow
+        ),
         pytest.param(
             "rowwise_adagrad",
             "row_wise",
