@@ -6,6 +6,7 @@
 # make bench-engine [PAIRS=30]    the engine's step beside a bare loop over the same model
 # make gpu-check    on a GPU: its tests, then a table of DCNv2's samples/s; needs .[cuda,dev]
 # make chaos [KILLS=30]    a job of two ranks that are killed at random, beside one left alone; 10 minutes
+# make bench-collapse [LARGE_ROWS=100000000]     spectra of large matrices, beside svdvals
 # make lint    formatting, lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -13,7 +14,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: env demo test test-slow bench-prepare bench-loader bench-train bench-engine gpu-check chaos lint format clean
+.PHONY: env demo test test-slow bench-prepare bench-loader bench-train bench-engine bench-collapse gpu-check chaos lint format clean
 
 env: $(INSTALLED)
 
@@ -60,6 +61,10 @@ bench-prepare: $(INSTALLED)
 
 bench-loader: $(INSTALLED)
 	python tests/benchmarks/bench_loader.py --rows $(ROWS)
+
+LARGE_ROWS := 100000000
+bench-collapse: $(INSTALLED)
+	python tests/benchmarks/bench_collapse.py --large-rows $(LARGE_ROWS)
 
 bench-train: $(INSTALLED)
 	python tests/benchmarks/bench_train.py $(if $(ONLY),--only $(ONLY)) $(if $(SETS),--sets $(SETS))
