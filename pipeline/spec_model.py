@@ -51,6 +51,11 @@ class GroupSpec(Section):
             raise ValueError("leave out sets and embedding_dim: they are those of the group shared")
         return self
 
+    @property
+    def label(self) -> str:
+        """Sets, size and interaction, such as "4 x 10 dcnv2"."""
+        return f"{self.sets} x {self.embedding_dim} {self.interaction}"
+
 
 class TaskSpec(Section):
     """A label that the model predicts, and the weight of its loss.

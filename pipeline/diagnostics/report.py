@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from statistics import fmean
-from string import Template
 from typing import Any
 
 from pipeline.data.whole_files import write_whole
@@ -36,7 +35,7 @@ from pipeline.diagnostics.run_plots import (
     validation_curve,
 )
 from pipeline.metrics.calibration import CalibrationCurve
-from pipeline.page.elements import figure, page_style
+from pipeline.page.elements import figure, page
 
 REPORT_FILE = Path("report") / "index.html"
 HERE = Path(__file__).parent
@@ -65,13 +64,13 @@ def write_report(
     Returns:
         The page's path.
     """
-    page = render(metrics, curves, collapse, pairs, calibration, spec_toml)
+    html = render(metrics, curves, collapse, pairs, calibration, spec_toml)
     folder = (directory / REPORT_FILE).parent
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "collapse.json", collapse_json(collapse))
     write_whole(folder / "fields.csv", fields_csv(collapse))
     write_whole(folder / "pairs.csv", pairs_csv(pairs))
-    write_whole(directory / REPORT_FILE, page.encode())
+    write_whole(directory / REPORT_FILE, html.encode())
     return directory / REPORT_FILE
 
 
@@ -85,26 +84,24 @@ def render(
 ) -> str:
     """The page. The arguments are those of ``write_report``."""
     name = escape(str(metrics["run"]["name"]))
-    template = Template((HERE / "report.html").read_text(encoding="utf-8"))
-    return template.substitute(
-        title=f"{name}: run report",
-        style=page_style() + (HERE / "report.css").read_text(encoding="utf-8"),
-        name=name,
-        model=model_line(metrics),
-        tiles=tiles(metrics, collapse),
-        metrics_table=metrics_table(metrics) + tasks_table(metrics),
-        run_figures=_run_figures(metrics, curves, calibration),
-        gates_section=gates_section(metrics),
-        lead=_lead(collapse),
-        recommendation=_recommendation(collapse),
-        abundance_figure=_abundance_figure(collapse),
-        spectra_figures=_spectra_figures(collapse),
-        field_table=field_table(collapse),
-        pairs_section=pairs_section(pairs),
-        optimizer_note=optimizer_note(metrics),
-        facts=facts(metrics),
-        spec=escape(spec_toml),
-    )
+    values = {
+        "name": name,
+        "model": model_line(metrics),
+        "tiles": tiles(metrics, collapse),
+        "metrics_table": metrics_table(metrics) + tasks_table(metrics),
+        "run_figures": _run_figures(metrics, curves, calibration),
+        "gates_section": gates_section(metrics),
+        "lead": _lead(collapse),
+        "recommendation": _recommendation(collapse),
+        "abundance_figure": _abundance_figure(collapse),
+        "spectra_figures": _spectra_figures(collapse),
+        "field_table": field_table(collapse),
+        "pairs_section": pairs_section(pairs),
+        "optimizer_note": optimizer_note(metrics),
+        "facts": facts(metrics),
+        "spec": escape(spec_toml),
+    }
+    return page(f"{name}: run report", HERE / "report.html", values)
 
 
 def _run_figures(

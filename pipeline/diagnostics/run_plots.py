@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.diagnostics.figure import (
     BLUE,
+    DASHES,
     FAINT,
     MUTED,
     ORANGE,
@@ -20,7 +21,6 @@ from pipeline.diagnostics.figure import (
 from pipeline.metrics.calibration import CalibrationCurve
 
 HEIGHT = 230
-DASHES = (0, (4, 3))
 
 
 def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:

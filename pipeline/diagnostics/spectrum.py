@@ -61,22 +61,8 @@ def gram(matrix: Tensor, chunk_rows: int = CHUNK_ROWS) -> Tensor:
     tensor([[ 1.,  2.],
             [ 2., 13.]], dtype=torch.float64)
     """
-    return gram_side_by_side([matrix], chunk_rows)
-
-
-def gram_side_by_side(matrices: Sequence[Tensor], chunk_rows: int = CHUNK_ROWS) -> Tensor:
-    """The Gram matrix of ``[E^(1) .. E^(M)]``: its blocks are ``(E^(m))^T E^(m')``.
-
-    Args:
-        matrices: M matrices (rows, K_m) with the same rows.
-        chunk_rows: rows that are put side by side at a time.
-
-    Returns:
-        (K, K) float64 where K is the sum of the K_m.
-    """
-    columns = sum(matrix.shape[1] for matrix in matrices)
-    total = GramSum(columns, matrices[0].device)
-    for block in side_by_side(matrices, chunk_rows):
+    total = GramSum(matrix.shape[1], matrix.device)
+    for block in side_by_side([matrix], chunk_rows):
         total.add(block)
     return total.total
 
@@ -98,17 +84,17 @@ def singular_values(gram_matrix: Tensor) -> Tensor:
     """The singular values of the matrix that a Gram matrix was made from.
 
     Args:
-        gram_matrix: (K, K) float64.
+        gram_matrix: (..., K, K) float64, one or several.
 
     Returns:
-        (K,) float64, descending. A matrix of fewer rows than columns has zeros at the end, and
+        (..., K) float64, descending. A matrix of fewer rows than columns has zeros at the end, and
         what lies below ``NOISE_FLOOR`` times the largest is zero.
 
     >>> singular_values(gram(torch.tensor([[3.0, 0.0], [0.0, 4.0]])))
     tensor([4., 3.], dtype=torch.float64)
     """
-    roots = torch.linalg.eigvalsh(gram_matrix).flip(0).clamp(min=0).sqrt()
-    return torch.where(roots > NOISE_FLOOR * roots[0], roots, 0.0)
+    roots = torch.linalg.eigvalsh(gram_matrix).flip(-1).clamp(min=0).sqrt()
+    return torch.where(roots > NOISE_FLOOR * roots[..., :1], roots, 0.0)
 
 
 def information_abundance(values: Tensor) -> float:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.diagnostics.spectrum import NOISE_FLOOR
+from pipeline.diagnostics.spectrum import information_abundance, singular_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +70,12 @@ def sub_embedding_abundance(gram: Tensor, maps: Tensor) -> Tensor:
     Returns:
         (F,) float64; 0 for a sub-embedding that is zero.
     """
-    sets, fields, columns, _ = maps.shape
+    sets, _, columns, _ = maps.shape
     blocks = gram.view(sets, columns, sets, columns)
     maps = maps.to(gram)
     grams = torch.einsum("mjac,manb,njbd->jmcnd", maps, blocks, maps).flatten(3, 4).flatten(1, 2)
-    roots = torch.linalg.eigvalsh(grams).clamp(min=0).sqrt()
-    largest = roots[:, -1:]
-    kept = torch.where(roots > NOISE_FLOOR * largest, roots, 0.0)
-    return torch.where(largest > 0, kept / largest, 0.0).sum(dim=1).view(fields)
+    of_each = [information_abundance(values) for values in singular_values(grams)]
+    return torch.tensor(of_each, dtype=torch.float64)
 
 
 def sorted_sub_embeddings(

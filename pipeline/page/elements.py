@@ -1,14 +1,29 @@
 """The elements of a page, as HTML. Texts come escaped, so that a cell may hold an element."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from string import Template
 
 ABSENT = "&ndash;"
+_HERE = Path(__file__).parent
 
 
-def page_style() -> str:
-    """The style sheet that all pages begin with."""
-    return (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+def page(title: str, body: Path, values: Mapping[str, object]) -> str:
+    """A whole page that needs no server, no network and no script.
+
+    Args:
+        title: of the browser's tab.
+        body: an HTML file with a ``$name`` for each of ``values``. The style sheet of the same name
+            beside it follows that of all pages.
+        values: what to fill in.
+    """
+    styles = [_HERE / "page.css", body.with_suffix(".css")]
+    filled = Template(body.read_text(encoding="utf-8")).substitute(values)
+    return Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
+        title=title,
+        style="".join(style.read_text(encoding="utf-8") for style in styles),
+        body=filled.removesuffix("\n"),
+    )
 
 
 def tiles(entries: Iterable[tuple[str, str, str]]) -> str:

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from pathlib import Path
-from string import Template
 
 import tomli_w
 
 from pipeline.page import elements
-from pipeline.page.elements import page_style
 from pipeline.spec_study import StudySpec
 from pipeline.study.launching import Failure
 from pipeline.study.plots import scaling
@@ -53,16 +51,17 @@ def render(
         cells: how many there are in all.
     """
     updates = sorted({result.updates for result in results}) or ["not known yet"]
-    return Template((HERE / "study.html").read_text(encoding="utf-8")).substitute(
-        title=escape(study.title),
-        style=page_style() + (HERE / "study.css").read_text(encoding="utf-8"),
-        subtitle=_subtitle(study),
-        tiles=_tiles(entries, results, cells),
-        failures=_failures(failures),
-        bases="\n".join(_base(study, base, entries) for base in study.bases),
-        updates=" and ".join(updates),
-        spec=escape(tomli_w.dumps(study.model_dump(mode="json"))),
-    )
+    title = escape(study.title)
+    values = {
+        "title": title,
+        "subtitle": _subtitle(study),
+        "tiles": _tiles(entries, results, cells),
+        "failures": _failures(failures),
+        "bases": "\n".join(_base(study, base, entries) for base in study.bases),
+        "updates": " and ".join(updates),
+        "spec": escape(tomli_w.dumps(study.model_dump(mode="json"))),
+    }
+    return elements.page(f"{title}: study", HERE / "study.html", values)
 
 
 def _subtitle(study: StudySpec) -> str:

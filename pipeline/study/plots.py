@@ -6,11 +6,19 @@ from itertools import cycle, groupby
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from pipeline.diagnostics.figure import BLUE, INK, MUTED, ORANGE, TEAL, inline_svg, styled_figure
+from pipeline.diagnostics.figure import (
+    BLUE,
+    DASHES,
+    INK,
+    MUTED,
+    ORANGE,
+    TEAL,
+    inline_svg,
+    styled_figure,
+)
 from pipeline.study.results import Entry
 
 HEIGHT = 230
-DASHES = (0, (4, 3))
 COLOURS = {"single": ORANGE, "multi": BLUE}
 VARIANT_COLOURS = (TEAL, MUTED, "#7c3aed", "#a16207", INK)
 

@@ -10,14 +10,23 @@ from pipeline.training.journal import Journal, read_journal
 KIND = "valid_information_abundance"
 
 
-def log_collapse(
-    journal: Journal, journal_file: Path, step: int, epoch: int, collapse: Sequence[FieldCollapse]
-) -> None:
-    """Information abundance by field, as points; pictures of it as it went, and of the spectra."""
-    journal.write(
-        KIND, step, epoch, {field.name: field.together.information_abundance for field in collapse}
-    )
-    points = [point for point in read_journal(journal_file) if point["kind"] == KIND]
-    past = [{field.name: point[field.name] for field in collapse} for point in points]
-    journal.image("collapse/information_abundance", abundance_image(past), step)
-    journal.image("collapse/spectra", spectra_image(collapse), step)
+class CollapseLog:
+    """Writes information abundance by field, as points, and pictures of it and of the spectra.
+
+    Args:
+        journal: of the run, opened already: it drops what a resumed training does again.
+        journal_file: its file, read once for the validations before.
+    """
+
+    def __init__(self, journal: Journal, journal_file: Path) -> None:
+        self._journal = journal
+        self._past = [point for point in read_journal(journal_file) if point["kind"] == KIND]
+
+    def write(self, step: int, epoch: int, collapse: Sequence[FieldCollapse]) -> None:
+        """What one validation found."""
+        found = {field.name: field.together.information_abundance for field in collapse}
+        self._journal.write(KIND, step, epoch, found)
+        self._past.append(found)
+        by_validation = [{name: point[name] for name in found} for point in self._past]
+        self._journal.image("collapse/information_abundance", abundance_image(by_validation), step)
+        self._journal.image("collapse/spectra", spectra_image(collapse), step)

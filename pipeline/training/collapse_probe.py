@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from pipeline.data.fields.row_counts import read_row_counts
+from pipeline.data.fields.dataset_vocabulary import read_column
 from pipeline.diagnostics.field_gram import FieldGram, empty_gram, field_gram
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.tables import Table
@@ -39,7 +39,8 @@ def probe_grams(
     own = []
     for name in names:
         of_field = [table for table in sets if table.field.name == name]
-        own.append(_share(checkpoint, record, of_field, read_row_counts(dataset, name), runtime))
+        counts = read_column(dataset, name, "count").to_numpy()
+        own.append(_share(checkpoint, record, of_field, counts, runtime))
     gathered: list[list[FieldGram]] = [[] for _ in range(runtime.world_size)]
     dist.all_gather_object(gathered, own)
     return [reduce(add, parts) for parts in zip(*gathered, strict=True)]

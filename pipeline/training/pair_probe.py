@@ -28,6 +28,7 @@ def probe_pairs(module: nn.Module, spec: ModelSpec, grams: Sequence[FieldGram]) 
         spec.resolved_groups, dense.interactions, dense.table_of_group, strict=True
     ):
         assert isinstance(interaction, Interaction)
-        name = f"{group.sets} x {group.embedding_dim} {group.interaction}"
-        found.append(group_pairs(name, interaction, grams, slice(ends[place], ends[place + 1])))
+        found.append(
+            group_pairs(group.label, interaction, grams, slice(ends[place], ends[place + 1]))
+        )
     return found

@@ -24,7 +24,7 @@ from pipeline.training.checkpoints.loading import load_newest
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
-from pipeline.training.collapse_log import log_collapse
+from pipeline.training.collapse_log import CollapseLog
 from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all_finite
 from pipeline.training.early_stopping import EarlyStopping
@@ -62,6 +62,11 @@ class Trainer:
         self._progress = self._resume(identity, manifest)
         self._saver = CheckpointSaver(directory, identity, spec.train.keep_checkpoints, runtime)
         self._journal = Journal(directory, self._progress) if runtime.is_main else None
+        self._collapse_log = (
+            CollapseLog(self._journal, directory.journal_file)
+            if self._journal is not None
+            else None
+        )
         self._losses = RecentLosses(runtime, spec.train.max_loss)
         self._log = StepLog(spec, self._loader, training, runtime, self._journal, self._progress)
 
@@ -242,9 +247,9 @@ class Trainer:
         collapse = [analyse_field(gram) for gram in grams]
         abundance = fmean(field.together.information_abundance for field in collapse)
         point = {**scores, "information_abundance": abundance}
-        if self._journal is not None:
+        if self._journal is not None and self._collapse_log is not None:
             self._journal.write("valid", at.step, epoch, point)
-            log_collapse(self._journal, self._directory.journal_file, at.step, epoch, collapse)
+            self._collapse_log.write(at.step, epoch, collapse)
         self._saver.settle()
         self._say(
             f"epoch {epoch + 1}{'' if ended else f', step {at.step:,}'}: validation AUC "

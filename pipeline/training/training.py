@@ -57,10 +57,7 @@ def _check_splits(spec: Spec, manifest: Manifest) -> None:
 
 def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Training) -> str:
     """What is about to be trained, on what, and why there."""
-    groups = ", ".join(
-        f"{group.sets} x {group.embedding_dim} {group.interaction}"
-        for group in spec.model.resolved_groups
-    )
+    groups = ", ".join(group.label for group in spec.model.resolved_groups)
     parameters = training.parameters
     updates = f"{training.optimizers.semantics} updates{_accumulation(spec)}"
     return "\n".join(

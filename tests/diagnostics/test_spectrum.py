@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pipeline.diagnostics.field_gram import field_gram
 from pipeline.diagnostics.spectrum import (
     NOISE_FLOOR,
     dimensions_for,
     effective_rank,
     energy_share,
     gram,
-    gram_side_by_side,
     information_abundance,
     participation_ratio,
     singular_values,
@@ -134,14 +134,14 @@ def test_gram_matrices_of_shards_add_up() -> None:
 def test_matrices_side_by_side_have_the_gram_matrix_of_their_concatenation() -> None:
     sets = [random_matrix(50, 3, seed=0), random_matrix(50, 4, seed=1)]
 
-    torch.testing.assert_close(
-        gram_side_by_side(sets, chunk_rows=8), gram(torch.cat(sets, dim=1)), rtol=1e-13, atol=1e-13
-    )
+    together = field_gram("field", sets, torch.ones(50), chunk_rows=8).plain
+
+    torch.testing.assert_close(together, gram(torch.cat(sets, dim=1)), rtol=1e-13, atol=1e-13)
 
 
 def test_matrices_of_different_rows_are_refused() -> None:
     with pytest.raises((ValueError, RuntimeError)):
-        gram_side_by_side([random_matrix(5, 2), random_matrix(6, 2)])
+        field_gram("field", [random_matrix(5, 2), random_matrix(6, 2)], torch.ones(5))
 
 
 def test_the_zero_matrix_measures_zero() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.diagnostics.spectrum import gram_side_by_side
+from pipeline.diagnostics.field_gram import field_gram
 from pipeline.diagnostics.sub_embeddings import sorted_sub_embeddings, sub_embedding_abundance
 
 ROWS, FIELDS, SIZE = 50, 4, 3
@@ -25,7 +25,9 @@ def test_is_that_of_the_mapped_sets_side_by_side(sets: int, columns: int) -> Non
     matrices = list(torch.randn(sets, ROWS, columns, generator=generator, dtype=torch.float64))
     maps = torch.randn(sets, FIELDS, columns, SIZE, generator=generator, dtype=torch.float64)
 
-    found = sub_embedding_abundance(gram_side_by_side(matrices), maps)
+    gram = field_gram("field", matrices, torch.ones(ROWS)).plain
+
+    found = sub_embedding_abundance(gram, maps)
 
     for towards in range(FIELDS):
         mapped = [matrix @ maps[m, towards] for m, matrix in enumerate(matrices)]

@@ -6,7 +6,7 @@ import torch
 from small_trainings import SpecMaker, train_here
 from torch import Tensor
 
-from pipeline.data.fields.row_counts import read_row_counts
+from pipeline.data.fields.dataset_vocabulary import read_column
 from pipeline.data.manifest import read_manifest
 from pipeline.diagnostics.collapse import analyse_field
 from pipeline.distributed.runtime import start_runtime
@@ -45,7 +45,7 @@ def test_agrees_with_singular_values_of_the_whole_tables(
     for gram in grams:
         of_field = [table for table in predictor.model.tables if table.field.name == gram.name]
         whole = torch.cat([read_table(best, table) for table in of_field], dim=1)
-        counts = torch.tensor(read_row_counts(dataset, gram.name))
+        counts = torch.tensor(read_column(dataset, gram.name, "count").to_numpy())
         found = analyse_field(gram)
         assert (gram.rows, gram.widths) == (len(whole), (5, 5, 3))
         assert found.together.information_abundance == pytest.approx(abundance(whole), abs=1e-8)
@@ -61,7 +61,7 @@ def test_ids_are_counted_over_all_rows(make_spec: SpecMaker) -> None:
     manifest = read_manifest(spec.dataset_directory)
     rows = sum(split.rows for split in manifest.splits.values())
     for field in manifest.fields:
-        counts = read_row_counts(spec.dataset_directory, field.name)
+        counts = read_column(spec.dataset_directory, field.name, "count").to_numpy()
         assert len(counts) == field.cardinality
         assert np.all(counts >= 0)
         if field.kind == "multi_valued":

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pipeline.console import InputError
 from pipeline.data.fields.counts import Counts
+from pipeline.data.fields.dataset_vocabulary import vocabulary_path
 from pipeline.data.fields.standardization import Standardization
 from pipeline.data.fields.token_ids import read_edges, settled_ids
 from pipeline.data.fields.vocabulary import Encoding, recount
 from pipeline.data.fields.vocabulary_file import read_tokens
-from pipeline.data.manifest import VOCABULARY_FOLDER, Manifest, read_manifest
+from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.spec_data import FieldSpec
 
 
@@ -26,7 +27,7 @@ class FrozenEncodings:
         for dense in self.manifest.dense:
             if dense.name == field.name:
                 return Standardization(dense.mean, dense.deviation)
-        path = self.directory / VOCABULARY_FOLDER / f"{field.name}.parquet"
+        path = vocabulary_path(self.directory, field.name)
         settled = settled_ids(field, counted)
         return settled or recount(read_tokens(field, path), read_edges(path), counted)
 

@@ -4,12 +4,10 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.console import InputError
-from pipeline.data.manifest import VOCABULARY_FOLDER, Field
+from pipeline.data.fields.dataset_vocabulary import read_column
+from pipeline.data.manifest import Field
 
 # Encodings under which a token stays itself when the number of ids changes.
 _OF_TOKENS = re.compile(r" (identity \d+|file)$")
@@ -34,16 +32,9 @@ def known_rows(field: Field, directory: Path, other: Field, other_directory: Pat
     """
     if _OF_TOKENS.sub("", field.recipe) != _OF_TOKENS.sub("", other.recipe):
         return np.full(field.cardinality, _UNKNOWN)
-    tokens, others = _tokens(directory, field), _tokens(other_directory, other)
+    tokens = read_column(directory, field.name, "token")
+    others = read_column(other_directory, other.name, "token")
     if tokens.null_count > 1:
         return np.arange(field.cardinality)
     found = pc.index_in(tokens, value_set=others)
     return pc.fill_null(found, _UNKNOWN).to_numpy(zero_copy_only=False).astype(np.int64)
-
-
-def _tokens(directory: Path, field: Field) -> pa.Array:
-    path = directory / VOCABULARY_FOLDER / f"{field.name}.parquet"
-    try:
-        return pq.read_table(path, columns=["token"])["token"].combine_chunks()
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise InputError(f"{path}: the vocabulary cannot be read: {error}") from None

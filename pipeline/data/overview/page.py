@@ -2,7 +2,6 @@
 
 from html import escape
 from pathlib import Path
-from string import Template
 
 from pipeline.data.overview.association import PRIOR_ROWS
 from pipeline.data.overview.facts import Finding, Overview
@@ -14,7 +13,7 @@ from pipeline.data.overview.page_tables import (
     split_table,
 )
 from pipeline.data.overview.plots import label_rate_bars
-from pipeline.page.elements import figure, page_style, tiles
+from pipeline.page.elements import figure, page, tiles
 
 HERE = Path(__file__).parent
 _CHECKED = (
@@ -25,32 +24,31 @@ _CHECKED = (
 
 def render(overview: Overview) -> str:
     """The page."""
-    template = Template((HERE / "overview.html").read_text(encoding="utf-8"))
     warned = {finding.name for finding in overview.warnings if finding.about == "field"}
     tables = [
         field_table(overview, warned) if overview.fields else "",
         dense_table(overview.dense, warned) if overview.dense else "",
     ]
-    return template.substitute(
-        name=_name(overview),
-        style=page_style() + (HERE / "overview.css").read_text(encoding="utf-8"),
-        subtitle=_subtitle(overview),
-        verdict=_verdict(len(overview.warnings)),
-        warnings=_warnings(overview.warnings),
-        tiles=_tiles(overview),
-        label_rates=figure(
+    values = {
+        "name": _name(overview),
+        "subtitle": _subtitle(overview),
+        "verdict": _verdict(len(overview.warnings)),
+        "warnings": _warnings(overview.warnings),
+        "tiles": _tiles(overview),
+        "label_rates": figure(
             "Label rate by split",
             f"The share of rows with {escape(overview.label)} = 1. Dashed: train's.",
             label_rate_bars(overview.splits),
         ),
-        split_table=split_table(overview.splits),
-        skipped=skipped_table(overview),
-        sampling=_sampling(overview),
-        field_tables="\n".join(_scrolling(table) for table in tables if table),
-        prior=PRIOR_ROWS,
-        scored_on=overview.scored_on,
-        cards=cards(overview),
-    )
+        "split_table": split_table(overview.splits),
+        "skipped": skipped_table(overview),
+        "sampling": _sampling(overview),
+        "field_tables": "\n".join(_scrolling(table) for table in tables if table),
+        "prior": PRIOR_ROWS,
+        "scored_on": overview.scored_on,
+        "cards": cards(overview),
+    }
+    return page(f"{_name(overview)}: dataset overview", HERE / "overview.html", values)
 
 
 def _name(overview: Overview) -> str:
