@@ -16,6 +16,7 @@ bf16 is left out where the machine multiplies it slower than float32.
 import argparse
 import json
 import math
+import signal
 import statistics
 import subprocess
 import sys
@@ -89,9 +90,13 @@ def _cases(interaction: str, sets: list[int], precision: str) -> Iterator[Case]:
             yield Case(interaction, count, size, precision, "pairwise")
 
 
-def _in_process(case: Case) -> dict[str, float]:
+def _in_process(case: Case) -> dict[str, float] | None:
+    """None where the system killed it: FFM's ten sets take some 40 GB."""
     command = [sys.executable, __file__, "--case", json.dumps(vars(case))]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode == -signal.SIGKILL:
+        return None
+    done.check_returncode()
     values: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return values
 
@@ -103,12 +108,15 @@ def _show_heading() -> None:
     print(f"{heading}{'floor ms':>10}{'of floor':>10}{'dense M':>9}{'peak MiB':>10}", flush=True)
 
 
-def _show(case: Case, values: dict[str, float]) -> None:
+def _show(case: Case, values: dict[str, float] | None) -> None:
     size = f"{case.sets} x {case.embedding_dim}"
+    name = f"{case.interaction:<18}{size:>9}{case.note:>10}{case.precision:>6}"
+    if values is None:
+        print(f"{name}  killed: more memory than there is", flush=True)
+        return
     step, floor = values["seconds"] * 1e3, values["floor"] * 1e3
     print(
-        f"{case.interaction:<18}{size:>9}{case.note:>10}{case.precision:>6}"
-        f"{ROWS / values['seconds']:>11,.0f}{step:>9.0f}{floor:>10.1f}{floor / step:>10.0%}"
+        f"{name}{ROWS / values['seconds']:>11,.0f}{step:>9.0f}{floor:>10.1f}{floor / step:>10.0%}"
         f"{values['dense'] / 1e6:>9.2f}{values['peak']:>10,.0f}",
         flush=True,
     )
