@@ -18,6 +18,7 @@ def result_of(cell: Cell, auc: float) -> Result:
         valid_auc=auc,
         information_abundance=3.0 * cell.factor,
         diversity=0.5 if cell.row.embedding == "multi" else None,
+        sub_embedding_correlation=0.6,
         embedding_parameters=1000 * cell.factor,
         dense_parameters=100 * cell.factor,
         samples_per_second=5000 / cell.factor,

@@ -32,6 +32,9 @@ COLLAPSED_SHARE, PARTLY_COLLAPSED_SHARE = 1 / 3, 2 / 3
 # 1 / (s s'), so cosines of principal angles are good to 1e-7; a weaker direction is rounding.
 SUBSPACE_FLOOR = 1e-4
 
+# Into how many parts a single set is cut, to compare it with as many sets.
+SPLITS = range(2, 11)
+
 
 @dataclass(frozen=True)
 class Spectrum:
@@ -124,8 +127,8 @@ class FieldCollapse:
 
 def analyse_field(gram: FieldGram) -> FieldCollapse:
     """Measures a field from the Gram matrices of its sets side by side."""
-    widths = list(gram.widths)
-    blocks = [row.split(widths, dim=1) for row in gram.plain.split(widths)]
+    widths = gram.widths
+    blocks = _blocks(gram.plain, widths)
     return FieldCollapse(
         name=gram.name,
         cardinality=gram.rows,
@@ -164,6 +167,32 @@ def summarise(fields: Sequence[FieldCollapse]) -> dict[str, Any]:
     if diversity:
         summary["diversity"] = {"fields": diversity, "mean": fmean(diversity.values())}
     return summary
+
+
+def split_diversity(grams: Sequence[FieldGram]) -> dict[str, float]:
+    """What the diversity between sets is compared with: that between parts of a single set.
+
+    Figure 10a of the paper cuts a single embedding of 4 K columns into 4 parts of K, beside 4 sets.
+
+    Args:
+        grams: the fields of a single set of K columns.
+
+    Returns:
+        By the number of equal parts, of those in ``SPLITS`` that divide K: the mean over fields.
+    """
+    columns = grams[0].plain.shape[0]
+    return {
+        str(parts): fmean(
+            _diversity(_blocks(gram.plain, [columns // parts] * parts)) for gram in grams
+        )
+        for parts in SPLITS
+        if columns % parts == 0
+    }
+
+
+def _blocks(gram: Tensor, widths: Sequence[int]) -> list[tuple[Tensor, ...]]:
+    """The Gram matrix by pairs of sets, ``(E^(m))^T E^(m')``."""
+    return [rows.split(list(widths), dim=1) for rows in gram.split(list(widths))]
 
 
 def _measure(gram: Tensor) -> Spectrum:

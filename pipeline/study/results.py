@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
+from typing import Any
 
 from pipeline.spec_study import StudySpec
 from pipeline.study.cells import Cell, Row, cell_row, has_own_data, rows_of
@@ -20,7 +21,10 @@ class Result:
     Attributes:
         valid_auc: by which the best epoch was chosen.
         information_abundance: mean over fields, all sets of a field side by side.
-        diversity: mean over fields and pairs of sets; None for one set.
+        diversity: mean over fields and pairs of sets; of a single set of k K columns, between its
+            k parts (paper, Figure 10a). None for one set of K.
+        sub_embedding_correlation: how far a field's sub-embeddings follow the information
+            abundance of the fields they meet (paper, Figure 9); None without sub-embeddings.
         embedding_parameters, dense_parameters: how many.
         seconds: of training, without validation.
         updates: ``dense`` moves every row of a table at every step, ``sparse`` those of the batch.
@@ -32,6 +36,7 @@ class Result:
     valid_auc: float
     information_abundance: float
     diversity: float | None
+    sub_embedding_correlation: float | None
     embedding_parameters: int
     dense_parameters: int
     samples_per_second: float
@@ -105,7 +110,8 @@ def read_result(cell: Cell) -> Result:
         logloss=metrics["test"]["logloss"],
         valid_auc=metrics["valid"]["auc"],
         information_abundance=collapse["information_abundance"]["mean"],
-        diversity=collapse["diversity"]["mean"] if "diversity" in collapse else None,
+        diversity=_diversity(collapse, cell.factor),
+        sub_embedding_correlation=_only(collapse.get("sub_embedding_correlation", {})),
         embedding_parameters=parameters["embedding"],
         dense_parameters=parameters["dense"],
         samples_per_second=train["samples_per_second"],
@@ -114,6 +120,17 @@ def read_result(cell: Cell) -> Result:
         best_epoch=train["best_epoch"],
         updates=metrics["embedding_optimizer"]["semantics"],
     )
+
+
+def _diversity(collapse: dict[str, Any], factor: int) -> float | None:
+    if "diversity" in collapse:
+        return collapse["diversity"]["mean"]
+    return collapse.get("split_diversity", {}).get(str(factor))
+
+
+def _only(by_group: dict[str, float]) -> float | None:
+    """The figure of a model of one group; the cells of a study have one."""
+    return next(iter(by_group.values()), None)
 
 
 def entries_of(study: StudySpec, results: Iterable[Result]) -> list[Entry]:

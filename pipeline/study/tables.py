@@ -17,7 +17,12 @@ CellText = Callable[[Entry], str]
 # Figures of a row's runs that stand below the AUCs: title, how a value is written, attribute.
 MEASURES = (
     ("Information abundance", "{:.2f}", "information_abundance"),
-    ("Diversity between sets", "{:.2f}", "diversity"),
+    ("Diversity between sets, or parts of a single set", "{:.2f}", "diversity"),
+    (
+        "Correlation of sub-embeddings with the fields they meet",
+        "{:.2f}",
+        "sub_embedding_correlation",
+    ),
     ("Logloss", "{:.5f}", "logloss"),
     ("Embedding parameters", "{:,.0f}", "embedding_parameters"),
     ("Dense parameters", "{:,.0f}", "dense_parameters"),

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,8 @@ from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.data.whole_directories import restore
 from pipeline.data.whole_files import write_whole
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field, summarise
+from pipeline.diagnostics.collapse import FieldCollapse, analyse_field, split_diversity, summarise
+from pipeline.diagnostics.field_gram import FieldGram
 from pipeline.diagnostics.gates import gate_figures
 from pipeline.diagnostics.pairs import GroupPairs
 from pipeline.diagnostics.report import write_report
@@ -60,7 +62,8 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
     if runtime.is_main:
         collapse = [analyse_field(gram) for gram in grams]
         pairs = probe_pairs(predictor.model.module, spec.model, grams)
-        metrics = _metrics(spec, manifest, predictor, trained, scored, collapse)
+        metrics = _metrics(spec, manifest, predictor, trained, scored)
+        metrics["collapse"] = summarise(collapse) | _comparable(grams, pairs)
         _write(directory, spec, metrics, scored["test"], collapse, pairs)
 
 
@@ -84,9 +87,8 @@ def _metrics(
     predictor: Predictor,
     trained: dict[str, Any],
     scored: dict[str, ScoredSplit],
-    collapse: list[FieldCollapse],
 ) -> dict[str, Any]:
-    """Everything that ``metrics.json`` holds."""
+    """Everything that ``metrics.json`` holds, but for collapse."""
     metrics: dict[str, Any] = {
         "run": {
             "name": spec.run_directory.name,
@@ -106,7 +108,6 @@ def _metrics(
         },
         "train": trained,
         "evaluate": {"group_field": spec.evaluate.group_field},
-        "collapse": summarise(collapse),
     }
     for name, result in scored.items():
         metrics[name] = {"rows": result.results.rows, **result.metrics()}
@@ -116,6 +117,21 @@ def _metrics(
         metrics["oracle"] = oracle
         metrics["share_of_oracle"] = (metrics["test"]["auc"] - 0.5) / (oracle["auc"] - 0.5)
     return metrics
+
+
+def _comparable(grams: Sequence[FieldGram], pairs: Sequence[GroupPairs]) -> dict[str, Any]:
+    """What single- and multi-embedding are compared by, where they have it (Figures 9 and 10a)."""
+    correlation = {
+        group.group: group.sub_embeddings.correlation
+        for group in pairs
+        if group.sub_embeddings is not None and not math.isnan(group.sub_embeddings.correlation)
+    }
+    figures: dict[str, Any] = {}
+    if correlation:
+        figures["sub_embedding_correlation"] = correlation
+    if len(grams[0].widths) == 1 and (split := split_diversity(grams)):
+        figures["split_diversity"] = split
+    return figures
 
 
 def _model_facts(spec: Spec, labels: Sequence[str], parameters: ParameterCount) -> dict[str, Any]:

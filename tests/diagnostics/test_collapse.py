@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from statistics import fmean
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 from measured_fields import measured_field
 from torch import Tensor
 
-from pipeline.diagnostics.collapse import analyse_field, summarise
+from pipeline.diagnostics.collapse import analyse_field, split_diversity, summarise
 from pipeline.diagnostics.field_gram import field_gram
 from pipeline.diagnostics.spectrum import gram
 
@@ -26,7 +27,7 @@ def column_space(matrix: Tensor) -> Tensor:
     return left[:, values > 1e-4 * values[0]]
 
 
-def direct_diversity(sets: list[Tensor]) -> float:
+def direct_diversity(sets: Sequence[Tensor]) -> float:
     """Paper, Section 5.3, from the left singular vectors themselves."""
     bases = [column_space(matrix) for matrix in sets]
     return fmean(
@@ -166,6 +167,18 @@ def test_a_single_set_has_no_diversity() -> None:
 
     assert found.diversity is None
     assert found.sets == (found.together,)
+
+
+def test_parts_of_a_single_set_are_compared_like_as_many_sets() -> None:
+    matrices = [random_matrix(100, 12), random_matrix(60, 12, seed=1)]
+    grams = [field_gram("a", [matrix], torch.ones(len(matrix))) for matrix in matrices]
+
+    found = split_diversity(grams)
+
+    assert list(found) == ["2", "3", "4", "6"]
+    for parts, diversity in found.items():
+        expected = [direct_diversity(matrix.chunk(int(parts), dim=1)) for matrix in matrices]
+        assert diversity == pytest.approx(fmean(expected), abs=1e-7)
 
 
 def test_the_verdict_counts_the_dimensions_that_carry_the_energy() -> None:

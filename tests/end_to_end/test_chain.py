@@ -72,6 +72,14 @@ def test_information_abundance_is_there_by_field_and_set(metrics: dict[str, Any]
     assert all(1 <= field["all"] <= 32 for field in fields.values())
 
 
+def test_what_sub_embeddings_owe_to_the_fields_they_meet_is_there_by_group(
+    metrics: dict[str, Any],
+) -> None:
+    ((group, correlation),) = metrics["collapse"]["sub_embedding_correlation"].items()
+    assert group == "4 x 8 dcnv2"
+    assert -1 <= correlation <= 1
+
+
 def test_the_run_directory_is_complete(finished: tuple[Path, str]) -> None:
     run = finished[0] / "run"
     for name in ("spec.toml", "plan.txt", "metrics.jsonl", "best", "report/index.html"):

@@ -1,12 +1,14 @@
 import csv
 import io
 import json
+from typing import Any
 
 import pytest
 from study_cases import StudyMaker, finished
 
 from pipeline.spec_study import StudySpec
-from pipeline.study.results import Entry, entries_of
+from pipeline.study.cells import cells_of
+from pipeline.study.results import Entry, entries_of, read_result
 from pipeline.study.tables import as_json, auc_table, cells_csv, markdown, summary_csv
 
 AUCS = {
@@ -134,3 +136,45 @@ def test_csv_and_json_hold_every_cell_and_entry(study: StudySpec, entries: list[
     values = json.loads(as_json(study, entries, results))
     assert values["summary"][3]["published_auc"] == 0.81382
     assert len(values["cells"]) == 6
+
+
+def metrics_of(collapse: dict[str, Any]) -> dict[str, Any]:
+    """A ``metrics.json`` of which only the collapse is of interest."""
+    score = {"auc": 0.8, "logloss": 0.4}
+    return {
+        "test": score,
+        "valid": score,
+        "collapse": {"information_abundance": {"mean": 3.5}, **collapse},
+        "model": {"parameters": {"embedding": 100, "dense": 10}},
+        "train": {"samples_per_second": 1.0, "seconds": 2.0, "epochs": 3, "best_epoch": 2},
+        "embedding_optimizer": {"semantics": "dense"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "collapse", "diversity"),
+    [
+        ("dcnv2-single-4x-seed0", {"split_diversity": {"2": 0.1, "4": 0.2}}, 0.2),
+        ("dcnv2-single-1x-seed0", {"split_diversity": {"2": 0.1}}, None),
+        ("dcnv2-multi-4x-seed0", {"diversity": {"mean": 0.6}}, 0.6),
+    ],
+)
+def test_sets_are_compared_with_as_many_parts_of_the_single_embedding(
+    study: StudySpec, name: str, collapse: dict[str, Any], diversity: float | None
+) -> None:
+    cell = next(cell for cell in cells_of(study) if cell.directory.name == name)
+    cell.directory.mkdir(parents=True)
+    (cell.directory / "metrics.json").write_text(json.dumps(metrics_of(collapse)))
+
+    assert read_result(cell).diversity == diversity
+
+
+def test_the_correlation_of_sub_embeddings_is_that_of_the_cell_s_one_group(
+    study: StudySpec,
+) -> None:
+    cell = cells_of(study)[0]
+    cell.directory.mkdir(parents=True)
+    collapse = {"sub_embedding_correlation": {"1 x 10 dcnv2": 0.68}}
+    (cell.directory / "metrics.json").write_text(json.dumps(metrics_of(collapse)))
+
+    assert read_result(cell).sub_embedding_correlation == 0.68
