@@ -1,9 +1,12 @@
-"""Writes click logs in Criteo's format whose true probabilities are known.
+"""Writes click logs whose true probabilities are known.
 
     label <tab> 13 integers <tab> 26 hashed categoricals        no header, empty = missing
+    label,C1,C2,..                                              with a header
 
-The labels depend on pairs of categorical fields alone (``planted_interactions.py``),
-so that a model's AUC has a known ceiling, which a model without interactions stays far from.
+The first is Criteo's format and the demo's (``planted_interactions.py``), the second has the
+patterns of ``data.generator.planted`` (``planted_patterns.py``). In both the labels depend on pairs
+of categorical fields alone, so that a model's AUC has a known ceiling, which a model without
+interactions stays far from.
 
 Every column has a stream of uniform numbers of its own, one number a row. So a row does not depend
 on how many are written or on the blocks they are written in, and labels and probabilities are
@@ -23,8 +26,9 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from pipeline.console import InputError, progress
-from pipeline.data.generator.generated_fields import FIELDS
-from pipeline.data.generator.planted_interactions import PLANTED_FIELDS, click_probabilities, plant
+from pipeline.data.generator.click_model import ClickModel
+from pipeline.data.generator.planted_interactions import demo_model
+from pipeline.data.generator.planted_patterns import planted_model
 from pipeline.data.sources.files import SourceFile
 from pipeline.spec_data import GeneratorSpec
 
@@ -63,21 +67,26 @@ def generate(path: Path, spec: GeneratorSpec, block_rows: int = BLOCK_ROWS) -> G
     Raises:
         InputError: when a file stands at ``path`` that was not generated, or was changed since.
     """
-    generated = _draw_clicks(spec)
+    model = planted_model(spec.planted, spec.seed) if spec.planted else demo_model(spec.seed)
+    generated = _draw_clicks(spec, model)
     made_before = _read_sidecar(path)
     if made_before is None or made_before["digest"] != _digest(spec):
-        _write(path, spec, generated, block_rows)
+        _write(path, spec, model, generated, block_rows)
     return generated
 
 
-def _draw_clicks(spec: GeneratorSpec) -> Generated:
+def _draw_clicks(spec: GeneratorSpec, model: ClickModel) -> Generated:
     """The labels and their probabilities, without the columns that they do not depend on."""
-    tokens = {
-        field.name: field.tokens(_stream(spec, 1 + FIELDS.index(field)).random(spec.rows))
-        for field in PLANTED_FIELDS
-    }
-    probabilities = click_probabilities(plant(spec.seed), tokens)
-    labels = (_stream(spec, 0).random(spec.rows) < probabilities).astype(np.uint8)
+    drawn = _stream(spec, 0)
+    streams = [(field, _stream(spec, 1 + model.columns.index(field))) for field in model.planted]
+    labels = np.empty(spec.rows, np.uint8)
+    probabilities = np.empty(spec.rows)
+    for start in range(0, spec.rows, BLOCK_ROWS):
+        block = slice(start, min(start + BLOCK_ROWS, spec.rows))
+        rows = block.stop - start
+        tokens = {field.name: field.tokens(stream.random(rows)) for field, stream in streams}
+        probabilities[block] = model.probabilities(tokens)
+        labels[block] = drawn.random(rows) < probabilities[block]
     return Generated(labels, probabilities, _auc(labels, probabilities))
 
 
@@ -101,16 +110,18 @@ def _auc(labels: NDArray[np.uint8], scores: NDArray[np.float64]) -> float:
     return float(wins / (positives * negatives))
 
 
-def _write(path: Path, spec: GeneratorSpec, generated: Generated, block_rows: int) -> None:
+def _write(
+    path: Path, spec: GeneratorSpec, model: ClickModel, generated: Generated, block_rows: int
+) -> None:
     """Writes the log and its sidecar aside, then puts both in place."""
     sidecar = _sidecar(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _aside(path) as partial, _aside(sidecar) as partial_sidecar:
-        _write_rows(partial, spec, generated.labels, block_rows)
+        _write_rows(partial, spec, model, generated.labels, block_rows)
         made = {
             "generated": path.name,
             "digest": _digest(spec),
-            "spec": spec.model_dump(mode="json"),
+            "spec": spec.model_dump(mode="json", exclude_none=True),
             "sha256": SourceFile(str(partial)).digest(),
             "auc": generated.auc,
         }
@@ -122,19 +133,23 @@ def _write(path: Path, spec: GeneratorSpec, generated: Generated, block_rows: in
 
 
 def _write_rows(
-    path: Path, spec: GeneratorSpec, labels: NDArray[np.uint8], block_rows: int
+    path: Path, spec: GeneratorSpec, model: ClickModel, labels: NDArray[np.uint8], block_rows: int
 ) -> None:
-    names = ["label", *(field.name for field in FIELDS)]
-    streams = [_stream(spec, 1 + index) for index in range(len(FIELDS))]
-    # Without quotes Arrow would write a missing categorical as "" and a missing integer as nothing.
-    options = pa.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    names = ["label", *(field.name for field in model.columns)]
+    streams = [_stream(spec, 1 + index) for index in range(len(model.columns))]
+    # With quotes Arrow would write a missing categorical as "" and a missing integer as nothing.
+    options = pa.csv.WriteOptions(
+        include_header=spec.planted is not None,
+        delimiter="," if spec.planted else "\t",
+        quoting_style="none",
+    )
     writer: pa.csv.CSVWriter | None = None
     with path.open("wb") as file, progress("generating", spec.rows, "rows") as advance:
         for start in range(0, spec.rows, block_rows):
             block = pa.array(labels[start : start + block_rows])
             columns = [
                 field.column(stream.random(len(block)))
-                for field, stream in zip(FIELDS, streams, strict=True)
+                for field, stream in zip(model.columns, streams, strict=True)
             ]
             table = pa.table([block, *columns], names=names)
             writer = writer or pa.csv.CSVWriter(file, table.schema, write_options=options)
@@ -180,5 +195,5 @@ def _read_sidecar(path: Path) -> dict[str, str] | None:
 
 
 def _digest(spec: GeneratorSpec) -> str:
-    values = {"version": GENERATOR_VERSION, **spec.model_dump(mode="json")}
+    values = {"version": GENERATOR_VERSION, **spec.model_dump(mode="json", exclude_none=True)}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The click model of generated data: low-rank interactions of pairs of fields, and nothing else."""
+"""The demo's click model: low-rank interactions of four pairs of fields, and nothing else."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -6,7 +6,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.generator.generated_fields import CATEGORICAL_FIELDS
+from pipeline.data.generator.click_model import ClickModel, PlantedPair
+from pipeline.data.generator.generated_fields import CATEGORICAL_FIELDS, FIELDS
 
 # Two patterns of pairs. A field has latent vectors of its own in each, so for C5 and C6 no single
 # low-rank embedding serves both: what several sets can learn apart. The fields have 11 to 306
@@ -19,8 +20,6 @@ RANK = 2
 # The standard deviation of one pair's part of the logit. Four pairs of 0.95 give the true
 # probabilities an AUC of about 0.85.
 STRENGTH = 0.95
-# Gives a label rate of about 0.255; Criteo's is 0.256.
-BIAS = -1.62
 
 PLANTED_FIELDS = tuple(
     field
@@ -30,6 +29,15 @@ PLANTED_FIELDS = tuple(
 
 # By pattern, for each of its fields' names: (1 + cardinality, RANK), missing first.
 Latent = Sequence[Mapping[str, NDArray[np.float64]]]
+
+
+def demo_model(seed: int) -> ClickModel:
+    """The click model with latent vectors drawn anew."""
+    patterns = tuple(
+        tuple(PlantedPair((left, right), vectors[left], vectors[right]) for left, right in pairs)
+        for pairs, vectors in zip(PATTERNS, plant(seed), strict=True)
+    )
+    return ClickModel(FIELDS, patterns, STRENGTH)
 
 
 def plant(seed: int) -> Latent:
@@ -44,30 +52,6 @@ def plant(seed: int) -> Latent:
         }
         for number, pairs in enumerate(PATTERNS)
     ]
-
-
-def click_probabilities(
-    latent: Latent, tokens: Mapping[str, NDArray[np.int32]]
-) -> NDArray[np.float64]:
-    """The true probabilities of a click.
-
-        p = sigmoid(BIAS + STRENGTH * sum over patterns and their pairs (i, j) of <u_i, u_j>)
-
-    u_i is the pattern's latent vector of the row's token in field i.
-
-    Args:
-        latent: as drawn by ``plant``.
-        tokens: (rows,) of every planted field.
-
-    Returns:
-        (rows,) float64.
-    """
-    pair_sums = [
-        np.einsum("rk,rk->r", vectors[left][tokens[left]], vectors[right][tokens[right]])
-        for pairs, vectors in zip(PATTERNS, latent, strict=True)
-        for left, right in pairs
-    ]
-    return 1 / (1 + np.exp(-BIAS - STRENGTH * np.sum(pair_sums, axis=0)))
 
 
 def _latent_vectors(

@@ -34,13 +34,18 @@ def spec_digest(spec: Spec) -> str:
         "format": data.format,
         "labels": resolve_labels(data),
         "fields": list(map(_field_identity, resolve_fields(data))),
-        "generator": data.generator.model_dump(mode="json") if data.generator else None,
+        "generator": _generator_identity(data),
         "prepare": prepare.model_dump(mode="json", include=shapes_rows | shapes_split),
         "given splits": data.splits is not None,
         "vocabulary from": _frozen_digest(data),
         "split": data.split.model_dump(mode="json") if data.split else None,
     }
     return _digest(values)
+
+
+def _generator_identity(data: DataSpec) -> dict[str, Any] | None:
+    """The generator's settings; what it is not asked for does not count."""
+    return data.generator.model_dump(mode="json", exclude_none=True) if data.generator else None
 
 
 def _field_identity(field: FieldSpec) -> dict[str, Any]:
