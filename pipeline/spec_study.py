@@ -96,14 +96,15 @@ class VariantSpec(Section):
 
 
 class PublishedSpec(Section):
-    """Test AUCs that a paper gives for a row of the table.
+    """What a paper gives for a row of the table.
 
     Attributes:
         base: a name of ``bases``.
         interaction, variant, embedding: the row; ``variant`` is empty for the grid itself.
         factors: the row's columns.
-        auc: one for each of ``factors``.
-        deviation: over seeds, as many, or none where they are not given.
+        auc: of the test split, one for each of ``factors``, or none.
+        deviation: of AUC over seeds, as many, or none where they are not given.
+        information_abundance: the mean over fields, as many, or none.
     """
 
     base: Name
@@ -111,14 +112,18 @@ class PublishedSpec(Section):
     variant: str = ""
     embedding: Embedding
     factors: Annotated[tuple[PositiveInt, ...], Lax]
-    auc: Annotated[tuple[PositiveFloat, ...], Lax]
+    auc: Annotated[tuple[PositiveFloat, ...], Lax] = ()
     deviation: Annotated[tuple[NonNegativeFloat, ...], Lax] = ()
+    information_abundance: Annotated[tuple[PositiveFloat, ...], Lax] = ()
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
         given = len(self.factors)
-        if len(self.auc) != given or len(self.deviation) not in (0, given):
-            raise ValueError(f"{given} factors need as many values of auc, and of deviation if any")
+        for name in ("auc", "deviation", "information_abundance"):
+            if len(getattr(self, name)) not in (0, given):
+                raise ValueError(f"{given} factors need as many values of {name}, or none")
+        if not self.auc and not self.information_abundance:
+            raise ValueError("auc or information_abundance is needed: what is published")
         return self
 
 

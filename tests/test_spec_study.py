@@ -28,6 +28,7 @@ PUBLISHED = {"base": "clicks", "interaction": "dcnv2", "embedding": "multi", "fa
             "declare a variant",
         ),
         ({"published": [{**PUBLISHED, "auc": [0.8]}]}, "2 factors need as many values"),
+        ({"published": [PUBLISHED]}, "auc or information_abundance is needed"),
         ({"published": [{**PUBLISHED, "auc": [0.8, 0.9], "base": "shop"}]}, "'shop'"),
         ({"launch": {"gpus": ["0"], "cells_at_once": 2}}, "one for each of"),
         ({"launch": {"gpu": ["0"]}}, "Extra inputs are not permitted"),

@@ -19,9 +19,11 @@ from pipeline.study.tables import (
     auc_text,
     best_of,
     comparisons,
+    grid_rows,
     label,
     measure,
-    published_text,
+    published,
+    published_auc,
 )
 
 HERE = Path(__file__).parent
@@ -118,7 +120,10 @@ def _base(study: StudySpec, base: str, entries: Sequence[Entry]) -> str:
     own = [entry for entry in entries if entry.row.base == base]
     tables = [("Test AUC", _auc_table(own))]
     tables += [(title, _table(title, own, cell)) for title, cell in comparisons(own)]
-    costs = [(title, _table(title, own, measure(*rest))) for title, *rest in MEASURES]
+    costs = [
+        (title, _table(title, own, measure(style, figure), published(style, figure)))
+        for title, style, figure in MEASURES
+    ]
     name = escape(base)
     return (
         f'<section aria-labelledby="base-{base}">\n<h2 id="base-{base}">{name}</h2>\n'
@@ -147,19 +152,17 @@ def _auc_table(entries: Sequence[Entry]) -> str:
             for one in own
         ]
         rows.append([escape(label(own[0])), row.embedding, *cells])
-        if any(one.published for one in own):
-            texts = [_small(published_text(one)) for one in own]
+        if any(text != ABSENT for text in map(published_auc, own)):
+            texts = [_small(published_auc(one)) for one in own]
             rows.append([escape(label(own[0])), f"{row.embedding}, published", *texts])
     return elements.table("results", "Test AUC", _head(entries), rows, text=("Embedding",))
 
 
-def _table(title: str, entries: Sequence[Entry], cell: CellText) -> str:
-    rows = []
-    for row, group in groupby(entries, lambda entry: entry.row):
-        own = list(group)
-        cells = [cell(entry) for entry in own]
-        if any(text != ABSENT for text in cells):
-            rows.append([escape(label(own[0])), row.embedding, *map(_small, cells)])
+def _table(title: str, entries: Sequence[Entry], *cells: CellText) -> str:
+    rows = [
+        [escape(label(own[0])), row, *map(_small, texts)]
+        for own, row, texts in grid_rows(entries, *cells)
+    ]
     return elements.table("results", title, _head(entries), rows, text=("Embedding",))
 
 

@@ -30,7 +30,7 @@ def scaling(
 
     Args:
         entries: of one base and interaction.
-        figure_name: an attribute of ``Result``; with ``auc``, published figures are drawn too.
+        figure_name: an attribute of ``Result``; published figures of it are drawn too.
         title: of the vertical axis.
         identity: differs between the figures of a page.
         from_zero: whether the vertical axis begins there.
@@ -43,8 +43,7 @@ def scaling(
             colour = next(variants) if row.variant else COLOURS[row.embedding]
             name = f"{row.variant}, {row.embedding}" if row.variant else row.embedding
             _measured(axes, own, figure_name, name, colour)
-            if figure_name == "auc":
-                _published(axes, own, f"{name}, published", colour)
+            _published(axes, own, figure_name, f"{name}, published", colour)
         axes.set_xscale("log")
         axes.set_xticks(factors, [f"{factor}x" for factor in factors])
         axes.xaxis.set_minor_locator(NullLocator())
@@ -69,8 +68,9 @@ def _measured(axes: Axes, own: Sequence[Entry], figure: str, name: str, colour: 
         )
 
 
-def _published(axes: Axes, own: Sequence[Entry], name: str, colour: str) -> None:
-    points = [(entry.factor, entry.published.auc) for entry in own if entry.published]
+def _published(axes: Axes, own: Sequence[Entry], figure: str, name: str, colour: str) -> None:
+    shown = [(entry.factor, getattr(entry.published, figure, None)) for entry in own]
+    points = [(factor, value) for factor, value in shown if value]
     if points:
         x, means = zip(*points, strict=True)
         axes.plot(

@@ -48,10 +48,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Published:
-    """A paper's figure; the deviation is over its seeds."""
+    """A paper's figures, None where it has none; the deviation is of AUC over its seeds."""
 
-    auc: float
+    auc: float | None
     deviation: float | None
+    information_abundance: float | None
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,11 @@ def _base(study: StudySpec, row: Row) -> Place:
 def _published(study: StudySpec) -> dict[Place, Published]:
     return {
         (Row(given.base, given.interaction, given.variant, given.embedding), factor): Published(
-            auc, given.deviation[place] if given.deviation else None
+            *(
+                values[place] if values else None
+                for values in (given.auc, given.deviation, given.information_abundance)
+            )
         )
         for given in study.published
-        for place, (factor, auc) in enumerate(zip(given.factors, given.auc, strict=True))
+        for place, factor in enumerate(given.factors)
     }

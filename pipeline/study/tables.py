@@ -39,15 +39,16 @@ def markdown(study: StudySpec, entries: Sequence[Entry], command: str) -> str:
         parts += [f"## {base}", "Test AUC", auc_table(own)]
         for title, cell in comparisons(own):
             parts += [title, _grid(own, cell)]
-        parts += [part for one in MEASURES for part in (one[0], _grid(own, measure(*one[1:])))]
+        for title, style, figure in MEASURES:
+            parts += [title, _grid(own, measure(style, figure), published(style, figure))]
     return "\n\n".join(parts) + "\n"
 
 
 def _seeds(study: StudySpec) -> str:
-    published = f" Published: {study.source}." if study.published else ""
+    source = f" Published: {study.source}." if study.published else ""
     return (
         f"Mean and deviation over the seeds {', '.join(map(str, study.grid.seeds))}; the best of "
-        f"each interaction in bold. {TEST_NOTE}{published}"
+        f"each interaction in bold. {TEST_NOTE}{source}"
     )
 
 
@@ -64,8 +65,8 @@ def auc_table(entries: Sequence[Entry]) -> str:
     for row, own in _by_row(entries):
         cells = [f"**{auc_text(one)}**" if id(one) in best else auc_text(one) for one in own]
         lines.append(_line([label(own[0]), row, *cells]))
-        if any(one.published for one in own):
-            lines.append(_line([label(own[0]), f"{row}, published", *map(published_text, own)]))
+        if any(text != ABSENT for text in map(published_auc, own)):
+            lines.append(_line([label(own[0]), f"{row}, published", *map(published_auc, own)]))
     return "\n".join(lines)
 
 
@@ -100,10 +101,20 @@ def auc_text(entry: Entry) -> str:
     return _with_deviation(entry.mean("auc"), entry.deviation("auc"))
 
 
-def published_text(entry: Entry) -> str:
-    """The published figure, in the same form."""
+def published_auc(entry: Entry) -> str:
+    """The published AUC, in the same form."""
     given = entry.published
     return _with_deviation(given.auc, given.deviation) if given else ABSENT
+
+
+def published(style: str, figure: str) -> CellText:
+    """What writes an entry's published figure, of those that ``Published`` has beside AUC."""
+
+    def text(entry: Entry) -> str:
+        value = getattr(entry.published, figure, None)
+        return ABSENT if value is None else style.format(value)
+
+    return text
 
 
 def comparison_text(comparison: Comparison | None) -> str:
@@ -174,18 +185,26 @@ def _summary(entry: Entry) -> dict[str, Any]:
     for name in ("over_base", "over_single", "over_plain"):
         found = getattr(entry, name)
         values |= {name: found and found.difference, f"{name}_p": found and found.p}
-    values["published_auc"] = entry.published and entry.published.auc
+    for figure in ("auc", "information_abundance"):
+        values[f"published_{figure}"] = getattr(entry.published, figure, None)
     return values | {figure: entry.mean(figure) for _, _, figure in MEASURES}
 
 
-def _grid(entries: Sequence[Entry], cell: CellText) -> str:
-    """A Markdown table, rows by factors, without the rows that have nothing."""
-    lines = _head(entries)
+def _grid(entries: Sequence[Entry], *cells: CellText) -> str:
+    """A Markdown table, rows by factors."""
+    lines = [_line([label(own[0]), row, *texts]) for own, row, texts in grid_rows(entries, *cells)]
+    return "\n".join([*_head(entries), *lines])
+
+
+def grid_rows(
+    entries: Sequence[Entry], own_cell: CellText, published_cell: CellText | None = None
+) -> Iterator[tuple[list[Entry], str, list[str]]]:
+    """The rows of a table by factors, each above its published one; none that has nothing."""
     for row, own in _by_row(entries):
-        cells = [cell(entry) for entry in own]
-        if any(text != ABSENT for text in cells):
-            lines.append(_line([label(own[0]), row, *cells]))
-    return "\n".join(lines)
+        for cell, title in ((own_cell, row), (published_cell, f"{row}, published")):
+            texts = [cell(entry) for entry in own] if cell else []
+            if any(text != ABSENT for text in texts):
+                yield own, title, texts
 
 
 def _by_row(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:

@@ -105,6 +105,21 @@ def test_the_table_has_the_best_in_bold_and_the_published_figure_below(
     ]
 
 
+def test_a_published_information_abundance_stands_below_ours(make_study: StudyMaker) -> None:
+    given = {"base": "clicks", "interaction": "dcnv2", "embedding": "single", "factors": [1]}
+    study = make_study(published=[{**given, "information_abundance": [4.73]}], source="Table 2")
+    entries = entries_of(study, finished(study, AUCS))
+
+    lines = markdown(study, entries, "command").splitlines()
+
+    assert "| dcnv2 | single, published | 4.73 | - |" in lines
+    assert lines[lines.index("| dcnv2 | single, published | 4.73 | - |") - 1].endswith(
+        "single | 3.00 | 12.00 |"
+    )
+    assert "published" not in auc_table(entries)
+    assert "4.73" in summary_csv(entries)
+
+
 def test_cells_that_are_not_done_leave_gaps(study: StudySpec) -> None:
     entries = entries_of(study, finished(study, {"dcnv2-single-1x-seed0": 0.8}))
     lines = auc_table(entries).splitlines()
