@@ -80,6 +80,8 @@ class ShardingSpec(Section):
     Attributes:
         type: ``auto`` leaves every table to TorchRec's planner; else one type for all.
         rules: for some tables, before ``type``.
+        group_size: the ranks that share one copy of the sharded tables; 0 for all. Smaller groups
+            have a copy each, averaged after every step (2D parallelism).
         communication: the precision in which embeddings and their gradients travel between ranks.
             ``fp16`` and ``bf16`` halve the bytes; what is learnt is then close, not equal. gloo
             has no ``bf16``.
@@ -89,6 +91,7 @@ class ShardingSpec(Section):
 
     type: Literal["auto", ShardingType] = "auto"
     rules: Annotated[tuple[ShardingRule, ...], Lax] = ()
+    group_size: NonNegativeInt = 0
     communication: Literal["fp32", "fp16", "bf16"] = "fp32"
     reserved_share: Annotated[float, Field(ge=0, lt=1)] = 0.15
     hardware: HardwareSpec = HardwareSpec()

@@ -1,6 +1,6 @@
 """Which sharding types and kernels each table may have, by the spec's rules."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from torchrec.distributed.planner.constants import MIN_CW_DIM
@@ -10,6 +10,7 @@ from torchrec.distributed.types import CacheParams
 from pipeline.console import InputError
 from pipeline.distributed.hardware import Cluster
 from pipeline.distributed.optimizer_settings import check_optimizer
+from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.model.tables import COLUMN_MULTIPLE, Table
 from pipeline.spec import Spec
@@ -37,9 +38,15 @@ def table_constraints(
         InputError: a rule names no table, or the device or the optimizer cannot do what is asked.
     """
     rules = _rules_of_tables(spec.sharding.rules, tables)
-    return {
-        table.name: _constraints(table, rules.get(table.name), spec, cluster) for table in tables
+    group = sharding_group(spec.sharding, cluster)
+    device = cluster.hardware.device
+    found = {
+        table.name: _constraints(table, rules.get(table.name), spec, group, device)
+        for table in tables
     }
+    if group.copies > 1:
+        _check_copies(spec, found.values())
+    return found
 
 
 def _rules_of_tables(
@@ -71,20 +78,24 @@ def _names(rule: ShardingRule, table: Table) -> bool:
 
 
 def _constraints(
-    table: Table, ruled: tuple[str, ShardingRule] | None, spec: Spec, cluster: Cluster
+    table: Table,
+    ruled: tuple[str, ShardingRule] | None,
+    spec: Spec,
+    group: ShardingGroup,
+    device: str,
 ) -> ParameterConstraints:
     key, rule = ruled or ("sharding", ShardingRule())
     asked = rule.type or (() if spec.sharding.type == "auto" else (spec.sharding.type,))
-    wanted = asked or _sensible_types(table, spec, cluster)
+    wanted = asked or _sensible_types(table, spec, group, device)
     for kind in wanted:
-        _check_type(key, kind, table, spec, cluster)
-    types = _cut_where_rows_suffice(wanted, table, cluster)
+        _check_type(key, kind, table, spec, device)
+    types = _cut_where_rows_suffice(wanted, table, group)
     kernels = rule.kernel or tuple(dict.fromkeys(_own_kernel(kind) for kind in types))
-    _check_kernels(key, types, kernels, cluster)
+    _check_kernels(key, types, kernels, device)
     return ParameterConstraints(
         sharding_types=[TORCHREC_TYPES[kind] for kind in types],
         compute_kernels=list(kernels),
-        min_partition=_narrowest(table, asked, rule.min_columns, cluster),
+        min_partition=_narrowest(table, asked, rule.min_columns, group),
         cache_params=CacheParams(load_factor=rule.cache_load_factor)
         if "fused_uvm_caching" in kernels
         else None,
@@ -95,16 +106,18 @@ def _own_kernel(kind: ShardingType) -> Kernel:
     return "dense" if kind == "data_parallel" else "fused"
 
 
-def _sensible_types(table: Table, spec: Spec, cluster: Cluster) -> tuple[ShardingType, ...]:
+def _sensible_types(
+    table: Table, spec: Spec, group: ShardingGroup, device: str
+) -> tuple[ShardingType, ...]:
     """What ``auto`` leaves open: types under which the same is learnt.
 
     One rank holds whole tables: cutting rows into one part costs the time of sorting ids by part.
     TorchRec leaves parts of 128 columns or more, so narrower tables are not cut by columns.
     """
     known = TABLE_OPTIMIZERS[spec.embedding_optimizer.name]
-    if cluster.hardware.device == "cpu" and known.replicated and not known.fused_on_cpu:
+    if device == "cpu" and known.replicated and not known.fused_on_cpu:
         return ("data_parallel",)
-    if cluster.world_size == 1:
+    if group.size == 1:
         return ("table_wise",)
     if known.mixes_columns or table.physical_columns < 2 * MIN_CW_DIM:
         return ("table_wise", "row_wise", "table_row_wise")
@@ -112,16 +125,16 @@ def _sensible_types(table: Table, spec: Spec, cluster: Cluster) -> tuple[Shardin
 
 
 def _cut_where_rows_suffice(
-    types: Sequence[ShardingType], table: Table, cluster: Cluster
+    types: Sequence[ShardingType], table: Table, group: ShardingGroup
 ) -> tuple[ShardingType, ...]:
     """Whole tables in the place of cuts by rows that would leave a rank none.
 
     TorchRec cuts blocks of ceil(rows / ranks). On CPU, FBGEMM fails on a rank that holds no rows.
     """
     parts = {
-        "row_wise": cluster.world_size,
-        "table_row_wise": cluster.node_ranks,
-        "grid": cluster.node_ranks,
+        "row_wise": group.size,
+        "table_row_wise": group.node_ranks,
+        "grid": group.node_ranks,
     }
     block = {kind: -(-table.rows // count) for kind, count in parts.items()}
     return tuple(
@@ -134,20 +147,36 @@ def _cut_where_rows_suffice(
     )
 
 
-def _check_type(key: str, kind: ShardingType, table: Table, spec: Spec, cluster: Cluster) -> None:
+def _check_copies(spec: Spec, found: Iterable[ParameterConstraints]) -> None:
+    """Refuses copies of nothing, and of tables whose rows are not where they can be averaged."""
+    key = f"sharding.group_size = {spec.sharding.group_size}"
+    kernels = {kernel for constraints in found for kernel in constraints.compute_kernels or []}
+    refused = sorted(_ON_CUDA_ONLY & kernels)
+    if refused:
+        raise InputError(
+            f"{key}: the kernel {refused[0]!r} keeps tables in the host's memory, and every step "
+            "averages whole tables between groups; set it to 0, or leave the kernel out"
+        )
+    if kernels == {"dense"}:
+        raise InputError(
+            f"{key}: every table is data_parallel, so each rank has a copy already; leave it out, "
+            "or shard some tables (sharding.type, embedding_optimizer.name)"
+        )
+
+
+def _check_type(key: str, kind: ShardingType, table: Table, spec: Spec, device: str) -> None:
     """Refuses what TorchRec or the embedding optimizer cannot do under a sharding type here."""
     if kind == "grid" and table.field.pooling == "mean":
         raise InputError(
             f"{key}: type = 'grid': TorchRec averages the bags of {table.name} wrongly under it; "
             "give that table a rule with another type, or its field pooling = 'sum'"
         )
-    check_optimizer(key, kind, spec.embedding_optimizer, cluster.hardware.device)
+    check_optimizer(key, kind, spec.embedding_optimizer, device)
 
 
 def _check_kernels(
-    key: str, types: Sequence[ShardingType], kernels: Sequence[Kernel], cluster: Cluster
+    key: str, types: Sequence[ShardingType], kernels: Sequence[Kernel], device: str
 ) -> None:
-    device = cluster.hardware.device
     refused = sorted(_ON_CUDA_ONLY & set(kernels))
     if refused and device == "cpu":
         raise InputError(f"{key}: the kernel {refused[0]!r} needs CUDA; leave it out on CPU")
@@ -161,7 +190,7 @@ def _check_kernels(
 
 
 def _narrowest(
-    table: Table, asked: Sequence[ShardingType], least: int, cluster: Cluster
+    table: Table, asked: Sequence[ShardingType], least: int, group: ShardingGroup
 ) -> int | None:
     """Columns of a part where a table is to be cut by columns: one part a rank, at the most.
 
@@ -170,10 +199,10 @@ def _narrowest(
     """
     if not _CUT_BY_COLUMNS & set(asked):
         return None
-    parts = cluster.world_size
+    parts = group.size
     if "column_wise" not in asked:
-        nodes = cluster.world_size // cluster.node_ranks
-        parts = nodes if "grid" in asked else cluster.node_ranks
+        nodes = group.size // group.node_ranks
+        parts = nodes if "grid" in asked else group.node_ranks
     columns = table.physical_columns
     wanted = max(least, -(-columns // parts))
     widths = range(COLUMN_MULTIPLE, columns + 1, COLUMN_MULTIPLE)

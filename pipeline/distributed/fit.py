@@ -18,6 +18,7 @@ from pipeline.distributed.memory import (
     table_memory,
 )
 from pipeline.distributed.plan import NoPlanError, make_plan
+from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.model.click_task import ClickTask
 from pipeline.model.multi_embedding import MultiEmbedding
@@ -35,6 +36,7 @@ class Fit:
 
     Attributes:
         cluster: the ranks.
+        group: those that share one copy of the tables.
         tables: of the model.
         plan: None where the planner found none.
         memory: what the plan takes of every rank.
@@ -43,6 +45,7 @@ class Fit:
     """
 
     cluster: Cluster
+    group: ShardingGroup
     tables: tuple[Table, ...]
     plan: ShardingPlan | None
     memory: TableMemory | None
@@ -58,6 +61,7 @@ def fit(spec: Spec, manifest: Manifest, cluster: Cluster) -> Fit:
     """
     task = _task(spec, manifest)
     tables = task.model.embedding_sets.tables
+    group = sharding_group(spec.sharding, cluster)
     dense = dense_memory(
         spec,
         [field.name for field in manifest.fields],
@@ -68,9 +72,10 @@ def fit(spec: Spec, manifest: Manifest, cluster: Cluster) -> Fit:
         plan = make_plan(task, spec, cluster)
     except NoPlanError:
         problem = why_no_plan(spec, tables, cluster)
-        return Fit(cluster, tables, None, None, dense, problem)
-    memory = table_memory(plan, tables, spec.embedding_optimizer.name, cluster.world_size)
-    return Fit(cluster, tables, plan, memory, dense, _overflow(spec, memory, dense, cluster))
+        return Fit(cluster, group, tables, None, None, dense, problem)
+    in_group = table_memory(plan, tables, spec.embedding_optimizer.name, group.size)
+    memory = in_group.of_all_ranks(group)
+    return Fit(cluster, group, tables, plan, memory, dense, _overflow(spec, memory, dense, cluster))
 
 
 def _task(spec: Spec, manifest: Manifest) -> ClickTask:
@@ -91,10 +96,12 @@ def why_no_plan(spec: Spec, tables: Sequence[Table], cluster: Cluster) -> str:
     largest = max(sizes, key=sizes.__getitem__)
     room = _room(spec, cluster)
     total = sum(sizes.values())
+    group = sharding_group(spec.sharding, cluster)
+    ranks = f"{group.size} ranks{' of a group' if group.copies > 1 else ''}"
     return (
         f"the tables take {in_units(total)} with {optimizer}'s state, the largest, {largest}, "
-        f"{in_units(sizes[largest])}; {cluster.world_size} ranks have room for "
-        f"{in_units(room)} each, {in_units(room * cluster.world_size)} together"
+        f"{in_units(sizes[largest])}; {ranks} have room for "
+        f"{in_units(room)} each, {in_units(room * group.size)} together"
     )
 
 
@@ -132,6 +139,7 @@ def remedies(spec: Spec, manifest: Manifest, outcome: Fit) -> list[Remedy]:
     """The changes that make a model fit, each tried: one alone, or else two together."""
     cluster = outcome.cluster
     found = [*_tried(_single_changes(spec, cluster), manifest)]
+    found += islice(_tried(_larger_groups(spec, outcome.group, cluster), manifest), 1)
     if outcome.plan is not None:
         found += islice(_tried(_smaller_batches(spec, cluster), manifest), 1)
     found += _more_ranks(spec, manifest, outcome, "")
@@ -169,6 +177,14 @@ def _single_changes(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
     if cluster.hardware.device == "cuda":
         name, changed = _cached(spec)
         yield name, changed, cluster
+
+
+def _larger_groups(spec: Spec, group: ShardingGroup, cluster: Cluster) -> Iterator[_Change]:
+    """Fewer copies of the tables, down to one."""
+    for copies in range(group.copies - 1, 0, -1):
+        if cluster.world_size % copies == 0:
+            size = cluster.world_size // copies if copies > 1 else 0
+            yield f"sharding.group_size={size}", _with_sharding(spec, group_size=size), cluster
 
 
 def _double_changes(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
@@ -218,9 +234,12 @@ def _smaller_batches(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
 def _more_ranks(spec: Spec, manifest: Manifest, outcome: Fit, change: str) -> Iterator[Remedy]:
     """The fewest whole nodes that hold the model, to within a quarter; ``change`` is said too.
 
-    Every rank holds the dense part and replicated tables whole, however many there are.
+    Every rank holds the dense part and replicated tables whole, however many there are, and every
+    group a copy of the other tables; so the ranks become one group.
     """
     cluster, optimizer = outcome.cluster, spec.embedding_optimizer.name
+    if outcome.group.copies > 1:
+        spec, change = _with_sharding(spec, group_size=0), f"{change} sharding.group_size=0"
     if outcome.dense.parameters > cluster.rank_bytes or spec.sharding.type == "data_parallel":
         return
     total = sum(table_bytes(table, optimizer) for table in outcome.tables)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from pipeline.distributed.fit import Fit, Remedy, in_units
-from pipeline.distributed.memory import table_bytes
+from pipeline.distributed.memory import table_bytes, table_memory
 from pipeline.distributed.plan import describe_ranks, placements
 from pipeline.spec import Spec
 
@@ -16,6 +16,8 @@ def describe_fit(outcome: Fit, spec: Spec) -> str:
     sections = [_hardware(outcome, spec), _tables(outcome, spec), _dense(outcome)]
     if outcome.memory is not None:
         sections.insert(2, _ranks(outcome))
+    if outcome.group.copies > 1:
+        sections.insert(1, _groups(outcome, spec))
     sections.append(f"does not fit: {outcome.problem}" if outcome.problem else _fits(outcome))
     return "\n\n".join(sections)
 
@@ -39,6 +41,18 @@ def _hardware(outcome: Fit, spec: Spec) -> str:
         f"{'node' if nodes == 1 else 'nodes'}: {in_units(cluster.rank_bytes)} a rank, "
         f"{spec.sharding.reserved_share:.0%} of it kept from the tables"
     )
+
+
+def _groups(outcome: Fit, spec: Spec) -> str:
+    """Which ranks share a copy of the tables, and what keeps the copies one."""
+    if outcome.plan is None:
+        return str(outcome.group)
+    placed = placements(outcome.plan)
+    sharded = [table for table in outcome.tables if placed[table.name].sharding_spec is not None]
+    held = table_memory(
+        outcome.plan, sharded, spec.embedding_optimizer.name, outcome.group.size
+    ).device
+    return f"{outcome.group}\nbetween groups every step averages up to {in_units(max(held))} a rank"
 
 
 def _tables(outcome: Fit, spec: Spec) -> str:

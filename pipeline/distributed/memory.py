@@ -10,6 +10,7 @@ from torchrec.distributed.types import ShardingPlan
 
 from pipeline.distributed.hardware import Cluster
 from pipeline.distributed.plan import parts, placements
+from pipeline.distributed.sharding_group import ShardingGroup
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.model.dense_part import DensePart
 from pipeline.model.tables import Table, table_groups
@@ -34,6 +35,14 @@ class TableMemory:
 
     device: tuple[int, ...]
     host: tuple[int, ...]
+
+    def of_all_ranks(self, group: ShardingGroup) -> "TableMemory":
+        """That of every rank of a job, where this is that of every place in a group."""
+        places = [group.place(rank) for rank in range(group.size * group.copies)]
+        return TableMemory(
+            tuple(self.device[place] for place in places),
+            tuple(self.host[place] for place in places),
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ def table_bytes(table: Table, optimizer: str) -> int:
 def table_memory(
     plan: ShardingPlan, tables: Sequence[Table], optimizer: str, world_size: int
 ) -> TableMemory:
-    """What each rank holds of the tables."""
+    """What each rank of a plan holds of the tables."""
     placed = placements(plan)
     device, host = [0] * world_size, [0] * world_size
     for table in tables:

@@ -1,14 +1,17 @@
 """The sharding plan: which rank holds which part of which table."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.distributed.remote_device import _remote_device
 from torchrec.distributed.planner import EmbeddingShardingPlanner, Topology
 from torchrec.distributed.planner.stats import NoopEmbeddingStats
 from torchrec.distributed.planner.storage_reservations import FixedPercentageStorageReservation
 from torchrec.distributed.planner.types import PlannerError
+from torchrec.distributed.planner.utils import placement as shard_placement
 from torchrec.distributed.types import (
     EmbeddingModuleShardingPlan,
     ParameterSharding,
@@ -19,6 +22,7 @@ from torchrec.optim.rowwise_adagrad import RowWiseAdagrad
 from pipeline.distributed.constraints import table_constraints
 from pipeline.distributed.hardware import Cluster
 from pipeline.distributed.sharder import make_sharder
+from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
 from pipeline.model.click_task import ClickTask
 from pipeline.model.tables import Table
@@ -33,7 +37,9 @@ class NoPlanError(Exception):
 
 
 def make_plan(task: ClickTask, spec: Spec, cluster: Cluster) -> ShardingPlan:
-    """TorchRec's plan for these ranks, which need not be there; the tables may be on ``meta``.
+    """TorchRec's plan for one group of these ranks, which need not be there.
+
+    The tables may be on ``meta``. Ranks in the plan are places in the group.
 
     Raises:
         NoPlanError: the tables do not fit.
@@ -42,7 +48,7 @@ def make_plan(task: ClickTask, spec: Spec, cluster: Cluster) -> ShardingPlan:
     collection = task.model.embedding_sets
     sharder = make_sharder(spec, torch.device(cluster.hardware.device))
     planner = EmbeddingShardingPlanner(
-        topology=_topology(spec, cluster),
+        topology=_topology(spec, cluster, sharding_group(spec.sharding, cluster)),
         batch_size=-(-spec.train.batch_size // cluster.world_size),
         storage_reservation=FixedPercentageStorageReservation(percentage=0.0),
         stats=NoopEmbeddingStats(),
@@ -55,16 +61,16 @@ def make_plan(task: ClickTask, spec: Spec, cluster: Cluster) -> ShardingPlan:
             raise NoPlanError from error
 
 
-def _topology(spec: Spec, cluster: Cluster) -> Topology:
-    """The ranks as TorchRec sees them, without the memory that is kept from the tables.
+def _topology(spec: Spec, cluster: Cluster, group: ShardingGroup) -> Topology:
+    """The ranks of a group as TorchRec sees them, without the memory that is kept from the tables.
 
     TorchRec reserves of a device's memory alone, and nothing of a node's.
     """
     hardware, left = cluster.hardware, 1 - spec.sharding.reserved_share
     per_ms = 1e-3
     return Topology(
-        world_size=cluster.world_size,
-        local_world_size=cluster.node_ranks,
+        world_size=group.size,
+        local_world_size=group.node_ranks,
         compute_device=hardware.device,
         hbm_cap=int(hardware.hbm_bytes * left),
         ddr_cap=int(cluster.host_bytes * left),
@@ -97,6 +103,20 @@ def _optimizer_known(collection: nn.Module, name: str) -> Iterator[None]:
             delattr(parameter, _MARK)
 
 
+def plan_of_group(
+    plan: ShardingPlan, group: ShardingGroup, number: int, cluster: Cluster
+) -> ShardingPlan:
+    """A plan whose places are those of one group, with the job's ranks in their stead."""
+    remapped = copy.deepcopy(plan)
+    for placed in placements(remapped).values():
+        placed.ranks = [group.rank(place, number) for place in placed.ranks or []]
+        for shard in [] if placed.sharding_spec is None else placed.sharding_spec.shards:
+            rank = group.rank(shard.placement.rank(), number)
+            place = shard_placement(cluster.hardware.device, rank, cluster.node_ranks)
+            shard.placement = _remote_device(place)
+    return remapped
+
+
 def placements(plan: ShardingPlan) -> Mapping[str, ParameterSharding]:
     """Where every table is, by its name."""
     placed: dict[str, ParameterSharding] = {}
@@ -119,8 +139,11 @@ def parts(
         yield shard.placement.rank(), rows, columns
 
 
-def describe_plan(plan: ShardingPlan, tables: Sequence[Table]) -> str:
-    """The plan as text, a line a table: rows, columns, sharding type, kernel, ranks."""
+def describe_plan(plan: ShardingPlan, tables: Sequence[Table], group: ShardingGroup) -> str:
+    """The plan as text, a line a table: rows, columns, sharding type, kernel, ranks.
+
+    Under several groups the ranks are places in a group, and a line before says which those are.
+    """
     placed = placements(plan)
     width = max(len(table.name) for table in tables)
     lines = [
@@ -133,7 +156,8 @@ def describe_plan(plan: ShardingPlan, tables: Sequence[Table]) -> str:
             f"{placement.sharding_type:<17} {placement.compute_kernel:<17} "
             f"{describe_ranks(placement.ranks or [])}"
         )
-    return "\n".join(lines) + "\n"
+    heading = [f"{group}\n"] if group.copies > 1 else []
+    return "\n".join([*heading, *lines]) + "\n"
 
 
 def describe_ranks(ranks: Sequence[int]) -> str:

@@ -60,7 +60,7 @@ def _made_for(spec: Spec, tables: Sequence[Table], cluster: Cluster) -> dict[str
         "node_ranks": cluster.node_ranks,
         "device": cluster.hardware.device,
         "optimizer": spec.embedding_optimizer.name,
-        "sharding": spec.sharding.model_dump(mode="json", include={"type", "rules"}),
+        "sharding": spec.sharding.model_dump(mode="json", include={"type", "rules", "group_size"}),
         "tables": {table.name: [table.rows, table.physical_columns] for table in tables},
     }
 

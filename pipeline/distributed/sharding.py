@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,18 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed._shard.sharded_tensor import ShardedTensor
 from torchrec.distributed.model_parallel import DistributedModelParallel
-from torchrec.distributed.types import ShardingPlan
+from torchrec.distributed.types import ShardingEnv, ShardingPlan
 
 from pipeline.console import InputError
 from pipeline.distributed.batch_statistics import synchronize_statistics
 from pipeline.distributed.fit import why_no_plan
 from pipeline.distributed.hardware import Cluster, cluster_here
-from pipeline.distributed.plan import NoPlanError, make_plan
+from pipeline.distributed.plan import NoPlanError, make_plan, plan_of_group
 from pipeline.distributed.plan_record import plan_record, read_plan
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharder import make_sharder
+from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
+from pipeline.distributed.table_copies import sharding_environment
 from pipeline.model.click_task import ClickTask
 from pipeline.model.initialization import TableInitializer
 from pipeline.model.tables import Table
@@ -31,9 +34,20 @@ TABLE_KEY = "model.embedding_sets.collection.embedding_bags.{}.weight"
 
 @dataclass(frozen=True)
 class ShardedModel:
-    """A click task spread over ranks, the plan that it follows, and that plan in plain values."""
+    """A click task spread over ranks.
+
+    Attributes:
+        module: the task, sharded.
+        environment: the process groups that its tables are sharded among.
+        group: how ranks are grouped.
+        plan: that every group follows.
+        plan_record: the plan in plain values.
+        tables: all of them.
+    """
 
     module: DistributedModelParallel
+    environment: ShardingEnv
+    group: ShardingGroup
     plan: ShardingPlan
     plan_record: dict[str, Any]
     tables: tuple[Table, ...]
@@ -60,11 +74,20 @@ def shard_model(
     plan = _agreed_plan(task, spec, cluster, runtime, stored_plan)
     tables = task.model.embedding_sets.tables
     synchronize_statistics(task, runtime.world_size)
-    record = plan_record(plan, spec, tables, cluster)
-    module = DistributedModelParallel(task, device=runtime.device, plan=plan, sharders=[sharder])
+    group = sharding_group(spec.sharding, cluster)
+    patience = timedelta(minutes=spec.train.timeout_minutes)
+    environment = sharding_environment(group, runtime.device, patience)
+    module = DistributedModelParallel(
+        task,
+        environment,
+        runtime.device,
+        plan_of_group(plan, group, runtime.rank % group.copies, cluster),
+        sharders=[sharder],
+    )
     initializer = TableInitializer(spec.model, _total_rows(tables), spec.run.seed)
     initialize_tables(module, tables, initializer)
-    return ShardedModel(module, plan, record, tables)
+    record = plan_record(plan, spec, tables, cluster)
+    return ShardedModel(module, environment, group, plan, record, tables)
 
 
 def _agreed_plan(

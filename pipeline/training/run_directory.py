@@ -24,7 +24,7 @@ _OPERATIONAL: dict[str, Any] = {
     "run": {"directory"},
     "data": True,
     "prepare": True,
-    "sharding": {"type", "rules", "reserved_share", "hardware"},
+    "sharding": {"type", "rules", "group_size", "reserved_share", "hardware"},
     "evaluate": True,
     "train": {
         "device",

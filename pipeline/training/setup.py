@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torchrec.distributed.types import ShardingEnv2D
+from torchrec.optim.keyed import KeyedOptimizer
 
 from pipeline.data.loading.loader import Loader
 from pipeline.data.manifest import Manifest
 from pipeline.distributed.runtime import Runtime
 from pipeline.distributed.sharding import ShardedModel, shard_model
+from pipeline.distributed.table_copies import AveragedCopies
 from pipeline.model.click_task import ClickTask
 from pipeline.model.multi_embedding import MultiEmbedding, ParameterCount
 from pipeline.spec import Spec
@@ -53,9 +56,16 @@ def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training
     optimizers = build_optimizers(model.module, spec)
     phases = StepPhases(runtime.device)
     phases.watch(model.module)
-    stepped = TimedStep(optimizers.combined, phases)
+    stepped = TimedStep(_averaged(optimizers.combined, model), phases)
     pipeline = build_pipeline(spec.train.pipeline, model.module, stepped, runtime.device)
     return Training(model, pipeline, parameters, optimizers, phases)
+
+
+def _averaged(optimizer: KeyedOptimizer, model: ShardedModel) -> KeyedOptimizer:
+    """The optimizer; where the tables have copies, with their average after its step."""
+    if isinstance(model.environment, ShardingEnv2D):
+        return AveragedCopies(optimizer, model.module, model.environment)
+    return optimizer
 
 
 def _build_model(

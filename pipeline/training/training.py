@@ -25,7 +25,7 @@ def train(spec: Spec, runtime: Runtime) -> None:
     training = build_training(spec, manifest, runtime)
     if runtime.is_main:
         sharded = training.model
-        plan = describe_plan(sharded.plan, sharded.tables)
+        plan = describe_plan(sharded.plan, sharded.tables, sharded.group)
         directory.begin(spec, manifest, plan, sharded.plan_record)
         print(_describe(spec, manifest, runtime, training), flush=True)
     facts = Trainer(spec, manifest, runtime, training, directory).train()

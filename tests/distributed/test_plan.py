@@ -12,6 +12,7 @@ from pipeline.distributed.hardware import GIB, Cluster, named_hardware
 from pipeline.distributed.memory import table_memory
 from pipeline.distributed.plan import describe_plan, describe_ranks, make_plan, placements
 from pipeline.distributed.plan_record import plan_record, read_plan
+from pipeline.distributed.sharding_group import ShardingGroup
 from pipeline.model.click_task import ClickTask
 from pipeline.model.multi_embedding import MultiEmbedding
 from pipeline.spec import Spec
@@ -32,7 +33,8 @@ def bytes_held(spec: Spec, world_size: int) -> list[int]:
     task = task_of(spec)
     plan = make_plan(task, spec, cluster_of("cpu", world_size))
     tables = task.model.embedding_sets.tables
-    assert all(table.name in describe_plan(plan, tables) for table in tables)
+    text = describe_plan(plan, tables, ShardingGroup(world_size, 1, world_size))
+    assert all(table.name in text for table in tables)
     return list(table_memory(plan, tables, spec.embedding_optimizer.name, world_size).device)
 
 
