@@ -23,18 +23,17 @@ from torchx.runner import Runner, get_runner
 from torchx.runner.config import apply as apply_torchxconfig
 from torchx.runner.config import load_sections
 from torchx.schedulers import get_scheduler_factories
-from torchx.specs import AppState, AppStatus, CfgVal, InvalidRunConfigException, Role
-from torchx.specs.api import is_started
+from torchx.specs import AppState, CfgVal, InvalidRunConfigException, Role
 from torchx.specs.finder import ComponentNotFoundException
 from torchx.util.types import to_dict
 
-from components.stage_log import StageLog, whole_lines
+from components.stage_following import follow
+from components.stage_log import StageLog
 
 STAGES = ("prepare", "train", "evaluate")
 # Where local schedulers keep logs unless .torchxconfig or --cfg says otherwise: their own default
 # is a temporary directory that is gone when the chain ends.
 LOG_DIR = "runs/.torchx"
-POLL_S = 1.0
 # What TorchX raises on a request that cannot be: an unregistered component (the package is not
 # installed), a scheduler's option, a named resource, a missing client package, a malformed value.
 _REFUSALS = (
@@ -178,7 +177,7 @@ def _run_stage(
         role = runner.describe(handle).roles[0]
         print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
         log = StageLog(under_torchrun=_launcher(role) != role.entrypoint)
-        status = _follow(runner, handle, role, log)
+        status = follow(runner, handle, role, log)
     except Interrupted as interruption:
         # A second signal must not break into the cancelling and leave processes behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -191,7 +190,9 @@ def _run_stage(
         print(f"== {stage}: done in {seconds}", flush=True)
         return 0
     place = status.ui_url.removeprefix("file://") if status and status.ui_url else handle
-    return _report_failure(log, f"== {stage}: failed after {seconds}; its whole log: {place}")
+    state = f" ({status.msg})" if status and status.msg else ""
+    verdict = f"== {stage}: failed after {seconds}{state}; its whole log: {place}"
+    return _report_failure(log, verdict)
 
 
 def _report_failure(log: StageLog, verdict: str) -> int:
@@ -205,17 +206,6 @@ def _launcher(role: Role) -> str:
     """``torchrun 1x2`` or the plain entry point, read from what TorchX was asked to run."""
     processes = re.search(r"torchrun .*--nproc_per_node (\d+)", " ".join(role.args))
     return f"torchrun {role.num_replicas}x{processes[1]}" if processes else role.entrypoint
-
-
-def _follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus | None:
-    """Shows the log of the role's first node as it grows; returns the app's last status."""
-    status = runner.status(handle)
-    while status is not None and not is_started(status.state):
-        time.sleep(POLL_S)
-        status = runner.status(handle)
-    for line in whole_lines(runner.log_lines(handle, role.name, should_tail=True)):
-        log.show(line)
-    return runner.wait(handle, wait_interval=POLL_S)
 
 
 def _raise_on_signals() -> None:

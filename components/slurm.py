@@ -1,0 +1,175 @@
+"""TorchX's Slurm scheduler, with its logs in one place and a job's state as Slurm itself has it.
+
+TorchX 0.7 leaves three files a node in the directory of submission, shows stderr alone, empties
+them when the job is requeued, and asks the accounting for the state: that is late, forgets a
+requeue, and stops TorchX with an assertion when somebody cancels the job. Registered as ``slurm``
+in pyproject.toml, for ``torchx`` and the chain alike.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from torchx.schedulers.api import AppDryRunInfo, DescribeAppResponse, Stream, filter_regex
+from torchx.schedulers.slurm_scheduler import SLURM_STATES, SlurmBatchRequest, SlurmOpts
+from torchx.schedulers.slurm_scheduler import SlurmScheduler as TorchxSlurmScheduler
+from torchx.specs import AppDef, AppState, ReplicaStatus, RoleStatus, is_terminal, macros, runopts
+
+from components.stage_log import whole_lines
+
+LOG_DIR = "runs/.torchx"
+POLL_S = 1.0
+CHUNK = 65_536
+# Besides TorchX's: what squeue says and sacct never does. A job completes when its processes are
+# gone on all nodes, or a lost node is marked down; until then it may be requeued.
+STATES: Mapping[str, AppState] = {
+    **SLURM_STATES,
+    "COMPLETING": AppState.RUNNING,
+    "CONFIGURING": AppState.PENDING,
+    "REQUEUE_HOLD": AppState.PENDING,
+    "SPECIAL_EXIT": AppState.PENDING,
+    "STAGE_OUT": AppState.RUNNING,
+}
+
+
+class SlurmScheduler(TorchxSlurmScheduler):
+    """Submits, follows and describes jobs of one or several nodes."""
+
+    def __init__(self, session_name: str) -> None:
+        super().__init__(session_name)
+        self._log_dirs: dict[str, Path] = {}
+        self._latest: dict[str, tuple[float, DescribeAppResponse | None]] = {}
+
+    def _run_opts(self) -> runopts:
+        options = super()._run_opts()
+        options.add(
+            "log_dir",
+            type_=str,
+            default=LOG_DIR,
+            help="Directory of the logs, which all nodes share: slurm-JOB.log has what the job's "
+            "script did, slurm-JOB-ROLE-NODE.log what a node said.",
+        )
+        return options
+
+    def _submit_dryrun(self, app: AppDef, cfg: SlurmOpts) -> AppDryRunInfo[SlurmBatchRequest]:
+        """TorchX's request, with both streams of a node in one file that a requeue adds to."""
+        info = super()._submit_dryrun(app, cfg)
+        logs = Path(cfg["log_dir"]).absolute()
+        info.request.cmd += [f"--output={logs}/slurm-%j.log", "--open-mode=append"]
+        for name, node in info.request.replicas.items():
+            del node.srun_opts["error"]
+            node.srun_opts["output"] = f"{logs}/slurm-{macros.app_id}-{name}.log"
+            node.srun_opts["open-mode"] = "append"
+            # TorchX asks for unbuffered output, which srun gives through a pseudo-terminal: without
+            # this, tables would have a terminal's colours in the file.
+            node.env.setdefault("TERM", "dumb")
+        return info
+
+    def schedule(self, dryrun_info: AppDryRunInfo[SlurmBatchRequest]) -> str:
+        """Submits the job; returns its number."""
+        logs = Path(dryrun_info._cfg["log_dir"]).absolute()
+        logs.mkdir(parents=True, exist_ok=True)
+        job: str = super().schedule(dryrun_info)
+        self._log_dirs[job] = logs
+        return job
+
+    def describe(self, app_id: str) -> DescribeAppResponse | None:
+        """The job as the controller has it, or else the accounting; None when neither knows it.
+
+        Asks at most once in ``POLL_S`` seconds, however many logs are followed.
+        """
+        asked, latest = self._latest.get(app_id, (-POLL_S, None))
+        if time.monotonic() - asked >= POLL_S:
+            latest = self._describe(app_id)
+            self._latest[app_id] = (time.monotonic(), latest)
+        return latest
+
+    def _describe(self, app_id: str) -> DescribeAppResponse | None:
+        # Nodes are the components of a heterogeneous job: 7+0, 7+1; a job of one node is 7.
+        rows = _output("squeue", "-h", "-t", "all", "-j", app_id, "-o", "%i|%j|%T|%r")
+        if not rows:
+            fields = "JobID,JobName,State,Reason"
+            rows = _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", fields)
+        nodes = [row.split("|") for row in rows]
+        leaders = [node for node in nodes if node[0] in (app_id, f"{app_id}+0")]
+        if not leaders:
+            return None
+        _, _, state, reason = leaders[0]
+        statuses: dict[str, RoleStatus] = {}
+        for _, name, its_state, _ in nodes:
+            role, _, number = name.rpartition("-")
+            replica = ReplicaStatus(int(number), role, _app_state(its_state), hostname="")
+            statuses.setdefault(role, RoleStatus(role, [])).replicas.append(replica)
+        return DescribeAppResponse(
+            app_id=app_id,
+            state=_app_state(state),
+            msg=state if reason in ("", "None") else f"{state}, {reason}",
+            roles_statuses=list(statuses.values()),
+            ui_url=f"file://{self._log_dir(app_id)}/slurm-{app_id}[.-]*log",
+        )
+
+    def log_iter(
+        self,
+        app_id: str,
+        role_name: str,
+        k: int = 0,
+        regex: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        should_tail: bool = False,
+        streams: Stream | None = None,
+    ) -> Iterable[str]:
+        """The lines of a node's log, stdout and stderr as they came, over all requeues."""
+        path = self._log_dir(app_id) / f"slurm-{app_id}-{role_name}-{k}.log"
+        lines = (f"{line}\n" for line in whole_lines(self._pieces(app_id, path, should_tail)))
+        return filter_regex(regex, lines) if regex else lines
+
+    def _pieces(self, app_id: str, path: Path, should_tail: bool) -> Iterator[str]:
+        """What stands in a file and, if it is to be followed, what is added until the job ends."""
+        while not path.exists():
+            if not should_tail or self._has_ended(app_id):
+                return
+            time.sleep(POLL_S)
+        with path.open(errors="replace", newline="\n") as file:
+            while True:
+                # Asked before reading, so that nothing is written after the last read.
+                last = not should_tail or self._has_ended(app_id)
+                while piece := file.read(CHUNK):
+                    yield piece
+                if last:
+                    return
+                time.sleep(POLL_S)
+
+    def _has_ended(self, app_id: str) -> bool:
+        job = self.describe(app_id)
+        return job is None or is_terminal(job.state)
+
+    def _log_dir(self, app_id: str) -> Path:
+        """Where a job's logs are: as it was submitted here, or by the accounting's word."""
+        if app_id not in self._log_dirs:
+            submitted = "\n".join(
+                _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", "SubmitLine")
+            )
+            found = re.search(r"--output=(.+)/slurm-%j\.log", submitted)
+            self._log_dirs[app_id] = Path(found[1] if found else LOG_DIR)
+        return self._log_dirs[app_id]
+
+
+def create_scheduler(session_name: str, **options: Any) -> SlurmScheduler:
+    """TorchX's entry point; it hands every scheduler the options of all."""
+    return SlurmScheduler(session_name)
+
+
+def _app_state(state: str) -> AppState:
+    """TorchX's word for Slurm's, which may be followed by more: ``CANCELLED by 1000``."""
+    return STATES.get(state.split()[0], AppState.UNKNOWN)
+
+
+def _output(*command: str) -> list[str]:
+    """The lines that a client of Slurm prints; none where it does not know the job."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
