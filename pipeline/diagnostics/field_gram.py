@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.diagnostics.spectrum import CHUNK_ROWS, GramSum, side_by_side
+from pipeline.diagnostics.gram_sum import GramSum, float64_blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +48,21 @@ def empty_gram(name: str, widths: Sequence[int]) -> FieldGram:
     return FieldGram(name, 0, tuple(widths), nothing, nothing)
 
 
-def field_gram(
-    name: str, sets: Sequence[Tensor], counts: Tensor, chunk_rows: int = CHUNK_ROWS
-) -> FieldGram:
+def field_gram(name: str, sets: Sequence[Tensor], counts: Tensor | None) -> FieldGram:
     """Both Gram matrices of a field, or of a shard of its rows, in one pass.
 
     Args:
         name: the field.
         sets: the logical matrices (rows, K_m), without padding columns.
-        counts: (rows,) how often each row occurs in the data.
-        chunk_rows: rows that are held in float64 at a time.
+        counts: (rows,) how often each row occurs in the data. None where that is not known: each
+            row then counts once.
     """
     widths = tuple(matrix.shape[1] for matrix in sets)
-    plain = GramSum(sum(widths), sets[0].device)
-    weighted = GramSum(sum(widths), sets[0].device)
-    roots = counts.to(device=sets[0].device, dtype=torch.float64).sqrt().unsqueeze(1)
-    for block, root in zip(side_by_side(sets, chunk_rows), roots.split(chunk_rows), strict=True):
+    plain, weighted = GramSum(sum(widths)), GramSum(sum(widths))
+    for part, block in float64_blocks(sets):
         plain.add(block)
-        weighted.add(block * root)
-    return FieldGram(name, len(sets[0]), widths, plain.total.cpu(), weighted.total.cpu())
+        if counts is not None:
+            block *= counts[part].double().sqrt().unsqueeze(1).cpu().numpy()
+            weighted.add(block)
+    of_counts = plain if counts is None else weighted
+    return FieldGram(name, len(sets[0]), widths, plain.total, of_counts.total)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.diagnostics.collapse import analyse_field, split_diversity, summarise
 from pipeline.diagnostics.field_gram import field_gram
-from pipeline.diagnostics.spectrum import gram
+from pipeline.diagnostics.gram_sum import gram
 
 
 def random_matrix(rows: int, columns: int, seed: int = 0) -> Tensor:

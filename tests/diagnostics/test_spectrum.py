@@ -6,13 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pipeline.diagnostics.field_gram import field_gram
+from pipeline.diagnostics.gram_sum import gram
 from pipeline.diagnostics.spectrum import (
     NOISE_FLOOR,
     dimensions_for,
     effective_rank,
     energy_share,
-    gram,
     information_abundance,
     participation_ratio,
     singular_values,
@@ -95,53 +94,6 @@ def test_what_lies_below_the_noise_floor_is_zero() -> None:
     torch.testing.assert_close(
         found, torch.tensor([1.0, 2 * NOISE_FLOOR, 0.0], dtype=torch.float64), rtol=0, atol=1e-14
     )
-
-
-def test_no_rows_have_a_gram_matrix_of_zeros() -> None:
-    assert torch.equal(gram(torch.zeros(0, 3)), torch.zeros(3, 3, dtype=torch.float64))
-
-
-@pytest.mark.parametrize("chunk_rows", [1, 7, 100, 1000, 2000, 5000])
-def test_the_gram_matrix_does_not_depend_on_the_blocks(chunk_rows: int) -> None:
-    matrix = random_matrix(3000, 6)
-
-    torch.testing.assert_close(gram(matrix, chunk_rows), matrix.T @ matrix, rtol=1e-12, atol=1e-12)
-
-
-def test_the_gram_matrix_of_float32_rows_is_accumulated_in_float64() -> None:
-    matrix = torch.full((100_000, 1), 0.1)
-
-    exact = 100_000 * float(torch.tensor(0.1)) ** 2
-
-    assert gram(matrix).item() == pytest.approx(exact, rel=1e-13)
-
-
-def test_a_million_equal_rows_have_one_singular_value() -> None:
-    # The worst case of rounding: every addition errs in the same direction.
-    matrix = (torch.rand(10, generator=torch.Generator().manual_seed(0)) + 0.5).expand(10**6, 10)
-
-    assert information_abundance(singular_values(gram(matrix))) == 1
-
-
-def test_gram_matrices_of_shards_add_up() -> None:
-    matrix = random_matrix(90, 5)
-
-    total = gram(matrix[:20]) + gram(matrix[20:])
-
-    torch.testing.assert_close(total, gram(matrix), rtol=1e-13, atol=1e-13)
-
-
-def test_matrices_side_by_side_have_the_gram_matrix_of_their_concatenation() -> None:
-    sets = [random_matrix(50, 3, seed=0), random_matrix(50, 4, seed=1)]
-
-    together = field_gram("field", sets, torch.ones(50), chunk_rows=8).plain
-
-    torch.testing.assert_close(together, gram(torch.cat(sets, dim=1)), rtol=1e-13, atol=1e-13)
-
-
-def test_matrices_of_different_rows_are_refused() -> None:
-    with pytest.raises((ValueError, RuntimeError)):
-        field_gram("field", [random_matrix(5, 2), random_matrix(6, 2)], torch.ones(5))
 
 
 def test_the_zero_matrix_measures_zero() -> None:
