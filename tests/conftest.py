@@ -15,7 +15,7 @@ from pipeline.spec import Spec
 # Small batches: two threads wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["small_trainings"]
+pytest_plugins = ["launched_runs", "slurm_cluster", "small_stages", "small_trainings"]
 
 SPLIT_ROWS = {"train": 1_600, "valid": 200, "test": 200}
 

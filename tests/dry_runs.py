@@ -80,15 +80,26 @@ def request(case: str, scheduler: str) -> Any:
 def _settled(made: Any) -> Any:
     """Plain data, in which the name of the app is APP and the working directory is CWD."""
     if isinstance(made, SlurmBatchRequest):
-        # The name of a job of Slurm's is its number, which the script takes from the environment.
-        return {"command": made.cmd, "script": made.materialize()}
+        # A job of Slurm's is named by its number, which the script takes from the environment.
+        return _replaced({"command": made.cmd, "script": made.materialize()}, {str(ROOT): "CWD"})
     if hasattr(made, "resource"):
         plain, name = yaml.safe_load(str(made)), made.resource["metadata"]["name"]
     else:
         plain = _plain(made)
         name = plain.get("app_id") or plain["name"]
-    text = yaml.safe_dump(plain).replace(name, "APP").replace(str(ROOT), "CWD")
-    return yaml.safe_load(text)
+    return _replaced(plain, {name: "APP", str(ROOT): "CWD"})
+
+
+def _replaced(value: Any, names: Mapping[str, str]) -> Any:
+    """The same with names in all text replaced."""
+    if isinstance(value, dict):
+        return {_replaced(key, names): _replaced(part, names) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_replaced(part, names) for part in value]
+    if isinstance(value, str):
+        for name, replacement in names.items():
+            value = value.replace(name, replacement)
+    return value
 
 
 def _plain(value: Any) -> Any:

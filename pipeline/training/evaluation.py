@@ -26,6 +26,7 @@ from pipeline.spec_model import GroupSpec
 from pipeline.training.checkpoints.loading import load_model
 from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.journal import read_journal
+from pipeline.training.launches import record_launch
 from pipeline.training.pair_probe import probe_pairs
 from pipeline.training.prediction import ScoredSplit, check_group_field, score_split
 from pipeline.training.run_directory import RunDirectory
@@ -50,6 +51,7 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         )
     check_group_field(spec.evaluate, manifest)
     if runtime.is_main:
+        record_launch(directory, "evaluate")
         restore(directory.best)
     dist.barrier()
     predictor = build_predictor(spec, manifest, runtime)

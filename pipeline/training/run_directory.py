@@ -5,6 +5,7 @@ training.json   what identifies the training, whether it is complete, and its fa
 plan.txt        the sharding plan
 plan.json       the same for programs, and for a resumed training to follow
 metrics.jsonl   a line a log point
+launches.jsonl  a line a job of a scheduler that worked on it
 tensorboard/  checkpoints/  best/
 metrics.json  report/           written by evaluate
 """
@@ -49,6 +50,7 @@ class RunDirectory:
         self.plan_file = path / "plan.txt"
         self.plan_record_file = path / "plan.json"
         self.journal_file = path / "metrics.jsonl"
+        self.launches_file = path / "launches.jsonl"
         self.metrics_file = path / "metrics.json"
         self.report_file = path / "report" / "index.html"
         self.tensorboard = path / "tensorboard"

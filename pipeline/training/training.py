@@ -5,6 +5,7 @@ from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.distributed.plan import describe_plan
 from pipeline.distributed.runtime import Runtime
 from pipeline.spec import Spec
+from pipeline.training.launches import record_launch
 from pipeline.training.prediction import check_group_field
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training
@@ -27,6 +28,7 @@ def train(spec: Spec, runtime: Runtime) -> None:
         sharded = training.model
         plan = describe_plan(sharded.plan, sharded.tables, sharded.group)
         directory.begin(spec, manifest, plan, sharded.plan_record)
+        record_launch(directory, "train")
         print(_describe(spec, manifest, runtime, training), flush=True)
     facts = Trainer(spec, manifest, runtime, training, directory).train()
     facts |= {
