@@ -19,6 +19,7 @@ from pipeline.diagnostics.recommendation import recommend
 from pipeline.diagnostics.report_data import collapse_json, fields_csv, pairs_csv
 from pipeline.diagnostics.report_gates import gates_section
 from pipeline.diagnostics.report_pairs import pairs_section
+from pipeline.diagnostics.report_planted import planted_section
 from pipeline.diagnostics.report_tables import (
     facts,
     field_table,
@@ -96,7 +97,7 @@ def render(
         "abundance_figure": _abundance_figure(collapse),
         "spectra_figures": _spectra_figures(collapse),
         "field_table": field_table(collapse),
-        "pairs_section": pairs_section(pairs),
+        "pairs_section": pairs_section(pairs) + planted_section(metrics),
         "optimizer_note": optimizer_note(metrics),
         "facts": facts(metrics),
         "spec": escape(spec_toml),
