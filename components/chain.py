@@ -9,6 +9,7 @@ chain stopped; `--only STAGE` runs one of them. Exit codes: 0 done, 1 a stage fa
 """
 
 import argparse
+import os
 import re
 import shlex
 import signal
@@ -60,10 +61,10 @@ class Interrupted(KeyboardInterrupt):
 def main(arguments: Sequence[str]) -> int:
     """Runs the chain and returns its exit code."""
     options = _parser().parse_args(arguments)
-    # The stages run with the python and the torchrun of this interpreter's environment.
-    paths = [str(Path(sys.executable).parent)]
-    defaults = load_sections(prefix="component")
-    with get_runner(component_defaults=defaults, extra_paths=paths) as runner:
+    # The stages run with the python and the torchrun of this interpreter's environment, also on
+    # Slurm, which hands the environment on.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with get_runner(component_defaults=load_sections(prefix="component")) as runner:
         try:
             cfg = _checked_cfg(runner, options)
             code = _run_stages(runner, options, cfg)

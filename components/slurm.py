@@ -34,6 +34,9 @@ STATES: Mapping[str, AppState] = {
     "SPECIAL_EXIT": AppState.PENDING,
     "STAGE_OUT": AppState.RUNNING,
 }
+# TorchX asks for unbuffered output, which srun gives through a pseudo-terminal: tables would have a
+# terminal's colours. torchrun's lines have the rank on the node, which is 0 on each, unless told.
+OUTPUT = {"TERM": "dumb", "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[${rank}]:"}
 
 
 class SlurmScheduler(TorchxSlurmScheduler):
@@ -64,9 +67,7 @@ class SlurmScheduler(TorchxSlurmScheduler):
             del node.srun_opts["error"]
             node.srun_opts["output"] = f"{logs}/slurm-{macros.app_id}-{name}.log"
             node.srun_opts["open-mode"] = "append"
-            # TorchX asks for unbuffered output, which srun gives through a pseudo-terminal: without
-            # this, tables would have a terminal's colours in the file.
-            node.env.setdefault("TERM", "dumb")
+            node.env = {**OUTPUT, **node.env}
         return info
 
     def schedule(self, dryrun_info: AppDryRunInfo[SlurmBatchRequest]) -> str:
