@@ -1,5 +1,6 @@
 # make demo    environment, then prepare, train, evaluate and compare on the embedded data
 # make test    environment, then every test that needs no GPU and no cluster
+# make test-slurm [CLUSTER="path/to/script"]     tests on the Slurm that sinfo shows, or that the script starts
 # make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
 # make bench-loader [ROWS=100000]                the loader beside training
 # make bench-train [ONLY="dcnv2 ipnn" SETS="1 4"]  a training step of every interaction, beside its floor
@@ -14,7 +15,7 @@ VENV ?= .venv
 INSTALLED := $(VENV)/.installed
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-.PHONY: env demo test test-slow bench-prepare bench-loader bench-train bench-engine bench-collapse gpu-check chaos lint format clean
+.PHONY: env demo test test-slow test-slurm bench-prepare bench-loader bench-train bench-engine bench-collapse gpu-check chaos lint format clean
 
 env: $(INSTALLED)
 
@@ -48,6 +49,17 @@ test: $(INSTALLED)
 
 test-slow: $(INSTALLED)
 	pytest -m slow
+
+# CLUSTER: a command that starts a cluster when called with "up", and prints what sets SLURM_CONF,
+# and stops it when called with "down".
+test-slurm: $(INSTALLED)
+ifdef CLUSTER
+	settings="$$($(CLUSTER) up)" && trap '$(CLUSTER) down' EXIT && eval "$$settings" && pytest -m slurm
+else
+	@sinfo || { echo "error: sinfo shows no Slurm cluster; set SLURM_CONF, or name a command that" \
+		"starts one: make test-slurm CLUSTER=path/to/script" >&2; exit 2; }
+	pytest -m slurm
+endif
 
 KILLS := 30
 chaos: $(INSTALLED)
