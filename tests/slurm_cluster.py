@@ -29,11 +29,11 @@ def client(*command: str) -> list[str]:
 
 
 def newest_job() -> str:
-    """The number of the last job in the queue, a heterogeneous job's first one."""
-    return max(client("squeue", "-h", "-o", "%A"), key=int)
+    """The number of the last job in the queue; of a heterogeneous one, its first component's."""
+    return max((job.split("+")[0] for job in client("squeue", "-h", "-o", "%i")), key=int)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 300) -> None:
     """Waits until it is true."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -63,7 +63,7 @@ def start_chain(scheduler: str, directory: Path, *arguments: str) -> subprocess.
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Exit code, stdout and stderr."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
 
 

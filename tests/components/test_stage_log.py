@@ -68,6 +68,42 @@ def test_a_rank_that_died_without_a_word_is_explained_by_torchruns_summary() -> 
     assert log.explanation() == BAD_INPUT.splitlines()[-6:]
 
 
+def summary(rank: int, time: str) -> str:
+    """torchrun's last words on a node whose rank died."""
+    rule = "=" * 60
+    return f"{rule}\nRoot Cause:\n  time      : {time}\n  rank      : {rank}\n{rule}\n"
+
+
+def test_of_several_nodes_those_where_a_process_died_first_explain_a_failure() -> None:
+    log = StageLog(under_torchrun=True)
+    for node, rank, time in [(0, 0, "10:00:09"), (1, 1, "10:00:08"), (2, 2, "10:00:08")]:
+        for line in f"Traceback\n{summary(rank, time)}".splitlines():
+            log.show(line, node)
+    first = summary(1, "10:00:08") + summary(2, "10:00:08")
+    assert log.explanation() == first.splitlines()
+
+
+def test_a_node_that_was_killed_leaves_the_word_to_the_others() -> None:
+    log = StageLog(under_torchrun=True)
+    log.show("W1121 a warning", 0)
+    for line in summary(1, "10:00:08").splitlines():
+        log.show(line, 1)
+    assert log.explanation() == summary(1, "10:00:08").splitlines()
+
+
+def test_a_job_that_was_requeued_speaks_on_and_its_last_end_counts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = show_all(f"{summary(1, '10:00:08')}[0]:epoch 2\n{summary(0, '10:05:00')}")
+    assert capsys.readouterr().out == "epoch 2\n"
+    assert log.explanation() == summary(0, "10:05:00").splitlines()
+
+
+def test_a_store_that_ended_with_its_node_is_no_news(capsys: pytest.CaptureFixture[str]) -> None:
+    show_all("[W1121 09:57:05.553755527 TCPStore.cpp:115] [c10d] recvVector failed")
+    assert capsys.readouterr().out == ""
+
+
 def test_what_torchrun_waits_for_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     warning = "[W1121 01:10:40.406 socket.cpp:764] [c10d] The IPv6 network addresses of (a, 1)"
     show_all(warning)
