@@ -117,4 +117,5 @@ def _specialisation(energies: _Energies, members: NDArray[np.bool_]) -> float | 
     information = np.sum(
         joint * np.log(np.divide(joint, alone, out=np.ones_like(joint), where=joint > 0))
     )
-    return float(information / -np.sum(shares * np.log(shares)))
+    # Rounding leaves an information of zero a little below it.
+    return float(np.clip(information / -np.sum(shares * np.log(shares)), 0, 1))

@@ -10,6 +10,7 @@ from typing import Any
 import torch.distributed as dist
 
 from pipeline.console import InputError
+from pipeline.data.generator.planted_patterns import planted_pairs
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.data.whole_directories import restore
 from pipeline.data.whole_files import write_whole
@@ -17,6 +18,8 @@ from pipeline.diagnostics.collapse import FieldCollapse, analyse_field, split_di
 from pipeline.diagnostics.field_gram import FieldGram
 from pipeline.diagnostics.gates import gate_figures
 from pipeline.diagnostics.pairs import GroupPairs
+from pipeline.diagnostics.planted_recovery import recover
+from pipeline.diagnostics.recommendation import recommend
 from pipeline.diagnostics.report import write_report
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.multi_embedding import ParameterCount
@@ -66,6 +69,8 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
         pairs = probe_pairs(predictor.model.module, spec.model, grams)
         metrics = _metrics(spec, manifest, predictor, trained, scored)
         metrics["collapse"] = summarise(collapse) | _comparable(grams, pairs)
+        metrics["recommendation"] = asdict(recommend(collapse))
+        metrics |= _planted(spec, pairs)
         _write(directory, spec, metrics, scored["test"], collapse, pairs)
 
 
@@ -134,6 +139,14 @@ def _comparable(grams: Sequence[FieldGram], pairs: Sequence[GroupPairs]) -> dict
     if len(grams[0].widths) == 1 and (split := split_diversity(grams)):
         figures["split_diversity"] = split
     return figures
+
+
+def _planted(spec: Spec, pairs: Sequence[GroupPairs]) -> dict[str, Any]:
+    """What the sets have found of the patterns that generated data were planted with."""
+    if spec.data.generator is None:
+        return {}
+    found = recover(pairs, planted_pairs(spec.data.generator))
+    return {} if found is None else {"planted": asdict(found)}
 
 
 def _model_facts(spec: Spec, labels: Sequence[str], parameters: ParameterCount) -> dict[str, Any]:

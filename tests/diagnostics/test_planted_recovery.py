@@ -111,4 +111,4 @@ def test_figures_of_any_strengths_are_within_their_bounds(seed: int, sets: int) 
         assert 0 <= pattern.auc <= 1
         assert 1 <= pattern.best_set <= sets
     if recovery.specialisation is not None:
-        assert -1e-12 <= recovery.specialisation <= 1 + 1e-12
+        assert 0 <= recovery.specialisation <= 1

@@ -60,6 +60,16 @@ def test_the_metrics_have_what_scripts_read(metrics: dict[str, Any]) -> None:
     assert 0.5 < metrics["oracle"]["auc"] < 1
 
 
+def test_the_metrics_say_what_to_change_and_which_planted_patterns_were_found(
+    metrics: dict[str, Any],
+) -> None:
+    assert metrics["recommendation"].keys() == {"advice", "reason"}
+    planted = metrics["planted"]
+    assert [len(pattern["pairs"]) for pattern in planted["patterns"]] == [2, 2]
+    assert all(0 <= pattern["auc"] <= 1 for pattern in planted["patterns"])
+    assert 0 <= planted["specialisation"] <= 1
+
+
 def test_every_test_row_is_scored(metrics: dict[str, Any]) -> None:
     assert metrics["test"]["rows"] == metrics["data"]["rows"]["test"]
     assert sum(metrics["data"]["rows"].values()) == 6000
