@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 from pipeline.training.checkpoints.directories import whole_checkpoints
 from pipeline.training.checkpoints.rows import checkpoint_record, read_tensor
+from pipeline.training.journal import read_journal
 from pipeline.training.run_directory import RunDirectory
 
 SpecMaker = Callable[..., Spec]
+SEVERAL = Path(__file__).parent / "distributed" / "several_trainings.py"
 
 
 @pytest.fixture
@@ -84,6 +86,23 @@ def start_torchrun(module: str, spec: Spec, processes: int) -> subprocess.Popen[
         start_new_session=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def run_together(specs: Mapping[str, Spec], processes: int, node_ranks: int) -> None:
+    """Trains and evaluates them all in one job of so many processes, so many a node."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
+    command += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", str(SEVERAL)]
+    paths = [str(write_spec(spec)) for spec in specs.values()]
+    result = subprocess.run(
+        [*command, str(node_ranks), *paths], capture_output=True, text=True, timeout=1200
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def losses(spec: Spec) -> list[float]:
+    """The loss at every log point of a run."""
+    points = read_journal(RunDirectory(spec.run_directory).journal_file)
+    return [point["loss"] for point in points if point["kind"] == "train"]
 
 
 def finish(process: subprocess.Popen[str]) -> None:

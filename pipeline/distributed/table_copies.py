@@ -77,9 +77,9 @@ class AveragedCopies(OptimizerWrapper):
         pending = [
             dist.all_reduce(part, group=self._between, async_op=True) for part in self._parts
         ]
-        for reduction in pending:
+        for part, reduction in zip(self._parts, pending, strict=True):
             reduction.wait()
-        torch._foreach_div_(self._parts, self._copies)
+            part.div_(self._copies)
 
 
 def _own_parts(state: Iterable[Any]) -> Iterator[torch.Tensor]:

@@ -124,7 +124,10 @@ Limited by data: put the dataset on a faster disk, or give each process more CPU
             "exchanges less"
         )
     elif shares["optimizer"] > 2 * LARGE_SHARE:
-        advice = "the optimizer, which moves every row: shard the tables, with adagrad"
+        advice = (
+            "the optimizer, which moves every row of replicated tables, and averages every row "
+            "between groups: shard the tables, with adagrad, in larger groups"
+        )
     else:
         advice = (
             "computing: a GPU, train.precision = 'bf16', train.compile = true or more processes"

@@ -1,30 +1,27 @@
 """Processes, sharding and storage change where tables are, not what is learnt."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-from small_trainings import SpecMaker, finish, start_torchrun, train_here, write_spec
+from small_trainings import (
+    SpecMaker,
+    finish,
+    losses,
+    run_together,
+    start_torchrun,
+    train_here,
+)
 
 from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
 from pipeline.training.evaluation import evaluate
-from pipeline.training.journal import read_journal
 from pipeline.training.run_directory import RunDirectory
 
-SEVERAL = Path(__file__).with_name("several_trainings.py")
 # Loss curves and metrics, in float32 with the same global batches.
 CURVE, METRIC = 1e-4, 1e-5
 Sections = dict[str, Any]
-
-
-def losses(spec: Spec) -> list[float]:
-    points = read_journal(RunDirectory(spec.run_directory).journal_file)
-    return [point["loss"] for point in points if point["kind"] == "train"]
 
 
 def metrics_written(spec: Spec) -> dict[str, Any]:
@@ -35,17 +32,6 @@ def metrics_of(spec: Spec) -> dict[str, Any]:
     with start_runtime("cpu") as runtime:
         evaluate(spec, runtime)
     return metrics_written(spec)
-
-
-def run_together(specs: Mapping[str, Spec], processes: int, node_ranks: int) -> None:
-    """Trains and evaluates them all in one job."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-    command += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", str(SEVERAL)]
-    paths = [str(write_spec(spec)) for spec in specs.values()]
-    result = subprocess.run(
-        [*command, str(node_ranks), *paths], capture_output=True, text=True, timeout=1200
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def apart(specs: Mapping[str, Spec], alone: Callable[[str], Spec]) -> dict[str, str]:
