@@ -24,8 +24,8 @@ from components.stage_log import whole_lines
 LOG_DIR = "runs/.torchx"
 POLL_S = 1.0
 CHUNK = 65_536
-# Besides TorchX's: what squeue says and sacct never does. A job completes when its processes are
-# gone on all nodes, or a lost node is marked down; until then it may be requeued.
+# Besides TorchX's: what the controller says and the accounting never does. A job completes when its
+# processes are gone on all nodes, or a lost node is marked down; it may be requeued then.
 STATES: Mapping[str, AppState] = {
     **SLURM_STATES,
     "COMPLETING": AppState.RUNNING,
@@ -34,6 +34,7 @@ STATES: Mapping[str, AppState] = {
     "SPECIAL_EXIT": AppState.PENDING,
     "STAGE_OUT": AppState.RUNNING,
 }
+FIELD = re.compile(r"\b(JobName|JobState|Reason|Restarts)=(\S+)")
 # TorchX asks for unbuffered output, which srun gives through a pseudo-terminal: tables would have a
 # terminal's colours. torchrun's lines have the rank on the node, which is 0 on each, unless told.
 OUTPUT = {"TERM": "dumb", "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE": "[${rank}]:"}
@@ -90,24 +91,25 @@ class SlurmScheduler(TorchxSlurmScheduler):
         return latest
 
     def _describe(self, app_id: str) -> DescribeAppResponse | None:
-        # Nodes are the components of a heterogeneous job: 7+0, 7+1; a job of one node is 7.
-        rows = _output("squeue", "-h", "-t", "all", "-j", app_id, "-o", "%i|%j|%T|%r")
-        if not rows:
-            fields = "JobID,JobName,State,Reason"
-            rows = _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", fields)
-        nodes = [row.split("|") for row in rows]
-        leaders = [node for node in nodes if node[0] in (app_id, f"{app_id}+0")]
-        if not leaders:
+        # Nodes are the components of a heterogeneous job; the first says how all of it is.
+        rows = _output("scontrol", "-o", "show", "job", app_id)
+        nodes = [dict(FIELD.findall(row)) for row in rows]
+        if not nodes:
+            names = ["JobName", "JobState", "Reason"]
+            rows = _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", "JobName,State,Reason")
+            nodes = [dict(zip(names, row.split("|"), strict=True)) for row in rows]
+        if not nodes:
             return None
-        _, _, state, reason = leaders[0]
         statuses: dict[str, RoleStatus] = {}
-        for _, name, its_state, _ in nodes:
-            role, _, number = name.rpartition("-")
-            replica = ReplicaStatus(int(number), role, _app_state(its_state), hostname="")
+        for node in nodes:
+            role, _, number = node["JobName"].rpartition("-")
+            replica = ReplicaStatus(int(number), role, _app_state(node["JobState"]), hostname="")
             statuses.setdefault(role, RoleStatus(role, [])).replicas.append(replica)
+        state, reason = nodes[0]["JobState"], nodes[0]["Reason"]
         return DescribeAppResponse(
             app_id=app_id,
             state=_app_state(state),
+            num_restarts=int(nodes[0].get("Restarts", 0)),
             msg=state if reason in ("", "None") else f"{state}, {reason}",
             roles_statuses=list(statuses.values()),
             ui_url=f"file://{self._log_dir(app_id)}/slurm-{app_id}[.-]*log",

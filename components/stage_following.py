@@ -22,7 +22,10 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
     failure, it says so. A stage that found its input bad is not run again: it is cancelled.
     """
     told = ""
-    while (status := runner.status(handle)) is not None and not is_started(status.state):
+    # One that was in the queue at every look, and was started again meanwhile, has a log to show.
+    while (status := runner.status(handle)) is not None and not (
+        is_started(status.state) or status.num_restarts > 0
+    ):
         told = _tell(handle, status, told)
         time.sleep(POLL_S)
     lines = _read_all(runner, handle, role)
