@@ -53,6 +53,17 @@ def load_section(kind: type[Kind], path: Path, overrides: Sequence[str] = ()) ->
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
+    return fill_section(kind, path, values, overrides)
+
+
+def fill_section(
+    kind: type[Kind], path: Path, values: dict[str, Any], overrides: Sequence[str]
+) -> Kind:
+    """Applies ``key=value`` overrides to nested values, and checks them.
+
+    Raises:
+        InputError: naming ``path`` and the key, what was found and what is allowed.
+    """
     for override in overrides:
         _apply(values, override)
     try:

@@ -20,6 +20,7 @@ LAYERS = (
     "registry",
     "spec_section",
     "spec_data",
+    "spec_matrices",
     "spec_model",
     "spec_sharding",
     "spec_study",

@@ -8,21 +8,18 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse import FieldCollapse
-from pipeline.diagnostics.collapse_plots import abundance_bars, set_spectra, spectra
 from pipeline.diagnostics.pairs import GroupPairs
-from pipeline.diagnostics.recommendation import recommend
+from pipeline.diagnostics.report_collapse import collapse_section
 from pipeline.diagnostics.report_data import collapse_json, fields_csv, pairs_csv
 from pipeline.diagnostics.report_gates import gates_section
 from pipeline.diagnostics.report_pairs import pairs_section
 from pipeline.diagnostics.report_planted import planted_section
 from pipeline.diagnostics.report_tables import (
     facts,
-    field_table,
     metrics_table,
     model_line,
     optimizer_note,
@@ -92,17 +89,14 @@ def render(
         "metrics_table": metrics_table(metrics) + tasks_table(metrics),
         "run_figures": _run_figures(metrics, curves, calibration),
         "gates_section": gates_section(metrics),
-        "lead": _lead(collapse),
-        "recommendation": _recommendation(collapse),
-        "abundance_figure": _abundance_figure(collapse),
-        "spectra_figures": _spectra_figures(collapse),
-        "field_table": field_table(collapse),
+        "collapse_section": collapse_section(
+            collapse, weighted=True, optimizer_note=optimizer_note(metrics)
+        ),
         "pairs_section": pairs_section(pairs) + planted_section(metrics),
-        "optimizer_note": optimizer_note(metrics),
         "facts": facts(metrics),
         "spec": escape(spec_toml),
     }
-    return page(f"{name}: run report", HERE / "report.html", values)
+    return page(f"{name}: run report", HERE / "report.html", HERE / "report.css", values)
 
 
 def _run_figures(
@@ -143,65 +137,3 @@ def _run_figures(
             )
         )
     return "\n".join(figures)
-
-
-def _lead(collapse: Sequence[FieldCollapse]) -> str:
-    """The verdict on the model, in two sentences."""
-    levels = [field.level for field in collapse]
-    first = collapse[0]
-    mean = fmean(field.together.information_abundance for field in collapse)
-    sets = "one embedding set" if len(first.sets) == 1 else f"{len(first.sets)} sets side by side"
-    sentences = [
-        f"{levels.count('collapsed')} of {len(collapse)} fields have collapsed, "
-        f"{levels.count('partly collapsed')} partly; {levels.count('spread')} use most of "
-        "their dimensions.",
-        f"With {sets}, {first.together.dimensions} dimensions in all, the mean information "
-        f"abundance is {mean:.2f}.",
-    ]
-    diversity = [field.diversity for field in collapse if field.diversity is not None]
-    if diversity:
-        sentences.append(f"The mean diversity between sets is {fmean(diversity):.2f}.")
-    return " ".join(sentences)
-
-
-def _recommendation(collapse: Sequence[FieldCollapse]) -> str:
-    found = recommend(collapse)
-    return f"<strong>Advice: {found.advice}.</strong> {escape(found.reason)}"
-
-
-def _abundance_figure(collapse: Sequence[FieldCollapse]) -> str:
-    of_sets = "Bars: all sets side by side. Dots: each set alone. "
-    caption = (
-        f"{of_sets if len(collapse[0].sets) > 1 else ''}Orange: a random matrix of that shape."
-    )
-    return figure("Information abundance by field", caption, abundance_bars(collapse))
-
-
-def _spectra_figures(collapse: Sequence[FieldCollapse]) -> str:
-    chosen = _highlighted(collapse)
-    several = len(collapse[0].sets) > 1
-    figures = [
-        figure(
-            "Singular values, all sets side by side" if several else "Singular values",
-            "A line a field. In colour: by information abundance, among fields with more rows "
-            "than dimensions.",
-            spectra(collapse, chosen),
-        )
-    ]
-    if several:
-        figures.append(
-            figure(
-                "Singular values, each set alone",
-                "A line a field and set, the same fields in colour.",
-                set_spectra(collapse, chosen),
-            )
-        )
-    return "\n".join(figures)
-
-
-def _highlighted(collapse: Sequence[FieldCollapse]) -> dict[str, str]:
-    """The fields of highest, median and lowest information abundance, if rows do not limit them."""
-    free = [field for field in collapse if field.cardinality > field.together.dimensions]
-    ranked = sorted(free or collapse, key=lambda field: field.together.information_abundance)
-    chosen = {"lowest": ranked[0], "highest": ranked[-1], "median": ranked[len(ranked) // 2]}
-    return {chosen[rank].name: rank for rank in ("highest", "median", "lowest")}

@@ -111,12 +111,18 @@ def tasks_table(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def field_table(collapse: Sequence[FieldCollapse]) -> str:
-    """Every field's verdict and measures, the most collapsed first."""
-    several = len(collapse[0].sets) > 1
+def field_table(collapse: Sequence[FieldCollapse], weighted: bool) -> str:
+    """Every field's verdict and measures, the most collapsed first.
+
+    Args:
+        collapse: the fields.
+        weighted: whether it is known how often rows occur.
+    """
+    several = any(len(field.sets) > 1 for field in collapse)
+    of_counts = ["Weighted"] if weighted else []
     of_sets = ["Each set", "Diversity"] if several else []
-    measures = ["Information abundance", "Of random", "Weighted", *of_sets, "Effective rank"]
-    head = ["Field", "Verdict", *measures, "Rows"]
+    measures = ["Information abundance", "Of random", *of_counts, *of_sets]
+    head = ["Field", "Verdict", *measures, "Effective rank", "Participation ratio", "Rows"]
     ranked = sorted(
         collapse, key=lambda field: (field.used_share, field.together.information_abundance)
     )
@@ -126,9 +132,10 @@ def field_table(collapse: Sequence[FieldCollapse]) -> str:
             _verdict(field),
             f"{field.together.information_abundance:.2f}",
             f"{field.abundance_over_random:.2f}",
-            f"{field.weighted.information_abundance:.2f}",
+            *([f"{field.weighted.information_abundance:.2f}"] if weighted else []),
             *([_set_range(field), _diversity(field)] if several else []),
             f"{field.together.effective_rank:.2f}",
+            f"{field.together.participation_ratio:.2f}",
             f"{field.cardinality:,}",
             sparkline(field.together),
         ]

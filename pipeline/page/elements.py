@@ -8,22 +8,28 @@ ABSENT = "&ndash;"
 _HERE = Path(__file__).parent
 
 
-def page(title: str, body: Path, values: Mapping[str, object]) -> str:
+def page(title: str, body: Path, style: Path, values: Mapping[str, object]) -> str:
     """A whole page that needs no server, no network and no script.
 
     Args:
         title: of the browser's tab.
-        body: an HTML file with a ``$name`` for each of ``values``. The style sheet of the same name
-            beside it follows that of all pages.
+        body: an HTML file with a ``$name`` for each of ``values``.
+        style: the style sheet that follows that of all pages.
         values: what to fill in.
     """
-    styles = [_HERE / "page.css", body.with_suffix(".css")]
-    filled = Template(body.read_text(encoding="utf-8")).substitute(values)
+    styles = [_HERE / "page.css", style]
+    filled = fragment(body, values)
     return Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=title,
         style="".join(style.read_text(encoding="utf-8") for style in styles),
-        body=filled.removesuffix("\n"),
+        body=filled,
     )
+
+
+def fragment(body: Path, values: Mapping[str, object]) -> str:
+    """A part of a page: an HTML file with each ``$name`` filled in."""
+    filled = Template(body.read_text(encoding="utf-8")).substitute(values)
+    return filled.removesuffix("\n")
 
 
 def tiles(entries: Iterable[tuple[str, str, str]]) -> str:

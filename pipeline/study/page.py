@@ -63,7 +63,7 @@ def render(
         "updates": " and ".join(updates),
         "spec": escape(tomli_w.dumps(study.model_dump(mode="json"))),
     }
-    return elements.page(f"{title}: study", HERE / "study.html", values)
+    return elements.page(f"{title}: study", HERE / "study.html", HERE / "study.css", values)
 
 
 def _subtitle(study: StudySpec) -> str:

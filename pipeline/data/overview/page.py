@@ -48,7 +48,8 @@ def render(overview: Overview) -> str:
         "scored_on": overview.scored_on,
         "cards": cards(overview),
     }
-    return page(f"{_name(overview)}: dataset overview", HERE / "overview.html", values)
+    body, style = HERE / "overview.html", HERE / "overview.css"
+    return page(f"{_name(overview)}: dataset overview", body, style, values)
 
 
 def _name(overview: Overview) -> str:

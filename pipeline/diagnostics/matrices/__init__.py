@@ -1,0 +1,1 @@
+"""Embedding matrices from outside: read from a file, measured by blocks of rows, and reported."""
