@@ -17,7 +17,16 @@ from typing import Any
 from torchx.schedulers.api import AppDryRunInfo, DescribeAppResponse, Stream, filter_regex
 from torchx.schedulers.slurm_scheduler import SLURM_STATES, SlurmBatchRequest, SlurmOpts
 from torchx.schedulers.slurm_scheduler import SlurmScheduler as TorchxSlurmScheduler
-from torchx.specs import AppDef, AppState, ReplicaStatus, RoleStatus, is_terminal, macros, runopts
+from torchx.specs import (
+    AppDef,
+    AppState,
+    ReplicaStatus,
+    Role,
+    RoleStatus,
+    is_terminal,
+    macros,
+    runopts,
+)
 
 from components.stage_log import whole_lines
 
@@ -108,6 +117,10 @@ class SlurmScheduler(TorchxSlurmScheduler):
         state, reason = nodes[0]["JobState"], nodes[0]["Reason"]
         return DescribeAppResponse(
             app_id=app_id,
+            roles=[
+                Role(name=name, image="", num_replicas=len(status.replicas))
+                for name, status in statuses.items()
+            ],
             state=_app_state(state),
             num_restarts=int(nodes[0].get("Restarts", 0)),
             msg=state if reason in ("", "None") else f"{state}, {reason}",
