@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+State = Literal["ok", "warning", "fault", "skipped"]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -10,13 +12,14 @@ class Finding:
 
     Attributes:
         subject: what.
-        state: a ``fault`` keeps the pipeline from training; a ``warning`` may, later.
+        state: a ``fault`` keeps the pipeline from training; a ``warning`` may, later; what is
+            ``skipped`` cannot be tried before a fault is mended.
         found: how it is.
-        cure: what to do about it; empty where it is well.
+        cure: what to do about it, a line for each step or choice; empty where it is well.
     """
 
     subject: str
-    state: Literal["ok", "warning", "fault"]
+    state: State
     found: str
     cure: str = ""
 

@@ -1,74 +1,46 @@
-"""Whether the libraries load and train, each tried in a process of its own, for it may crash."""
+"""Whether the libraries load and train, and on what."""
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 
-from pipeline.doctor.finding import Finding, well
+from pipeline.doctor.cures import CUDA_TRIPLE, has_nvidia_driver
+from pipeline.doctor.finding import Finding
+from pipeline.doctor.trial import attempt
 
-TIMEOUT_S = 300
-
-# What the last line of a failure means. The errors are those that users of these libraries meet.
-_KNOWN = (
-    (
-        "libtorch_cuda",
-        "a CUDA build of fbgemm-gpu stands over a CPU build of torch",
-        "pip uninstall -y fbgemm-gpu fbgemm-gpu-cpu, then pip install fbgemm-gpu-cpu at the "
-        "version of torchrec; install torchrec with --no-deps, for it asks for the CUDA build",
-    ),
-    (
-        "undefined symbol",
-        "a library was built for another torch",
-        "install a triple that belongs together: fbgemm 1.X, torchrec 1.X, torch 2.(X + 5)",
-    ),
-    (
-        "No module named",
-        "a package is missing",
-        "make env, or pip install -c docker/constraints.txt -e '.[cpu]'",
-    ),
-    (
-        "libcuda",
-        "the CUDA driver is not there",
-        "start the container with its GPUs (--gpus all), or use the CPU environment",
-    ),
+# What each prints when it has loaded: version, build and folder.
+_TORCH = (
+    "import torch as t; cuda = t.version.cuda; "
+    "print(t.__version__, f'for CUDA {cuda}' if cuda else 'for CPU', t.__path__[0], sep=', ')"
 )
+_FBGEMM = (
+    "import fbgemm_gpu as f; "
+    "print(f.__version__, f'{f.__variant__} build', f.__path__[0], sep=', ')"
+)
+_TORCHREC = "import torchrec; print(torchrec.__version__, torchrec.__path__[0], sep=', ')"
+_LOADING = (("torch", _TORCH), ("fbgemm_gpu", _FBGEMM), ("torchrec", _TORCHREC))
+_STEP = "small training step"
 
 
 def check_libraries() -> Iterator[Finding]:
-    """Imports torch, fbgemm_gpu and torchrec one after the other, then makes a small step."""
-    for name in ("torch", "fbgemm_gpu", "torchrec"):
-        finding = _try(f"import {name}", ["-c", f"import {name}; print({name}.__file__)"])
+    """Imports torch, fbgemm_gpu and torchrec, looks at the devices and makes a small step."""
+    names = [name for name, _ in _LOADING]
+    for i, (name, code) in enumerate(_LOADING):
+        finding = attempt(f"import {name}", ["-c", code])
         yield finding
         if finding.state == "fault":
+            rest = ", ".join([*(f"import {later}" for later in names[i + 1 :]), _STEP])
+            yield Finding(rest, "skipped", f"{name} must load first")
             return
-    yield _try("small training step", ["-m", "pipeline.doctor.small_step"])
+    yield _check_devices()
+    yield attempt(_STEP, ["-m", "pipeline.doctor.small_step"])
 
 
-def _try(subject: str, arguments: list[str]) -> Finding:
-    command = [sys.executable, *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        return Finding(
-            subject,
-            "fault",
-            f"no end after {TIMEOUT_S} s",
-            "look at the machine's load; where a device hangs, restart its driver or the node",
-        )
-    if done.returncode == 0:
-        return well(subject, done.stdout.strip().splitlines()[-1])
-    again = shlex.join(["python", *arguments])
-    return _explain(subject, done.stderr, done.returncode, again)
-
-
-def _explain(subject: str, stderr: str, code: int, again: str) -> Finding:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    last = lines[-1] if lines else f"exit code {code}"
-    for text, meaning, cure in _KNOWN:
-        # fbgemm's loader prints the reason and raises something else.
-        if any(text in line for line in lines):
-            reason = next(line for line in reversed(lines) if text in line)
-            return Finding(subject, "fault", f"{meaning}: {reason}", cure)
-    crashed = f"killed by signal {-code}: " if code < 0 else ""
-    return Finding(subject, "fault", crashed + last, f"see the whole error: {again}")
+def _check_devices() -> Finding:
+    finding = attempt("devices", ["-m", "pipeline.doctor.devices"])
+    if finding.state == "fault" and not has_nvidia_driver():
+        found = "torch is for CUDA, and no NVIDIA driver is to be seen: training would run on CPU"
+        cure = "right on a login node; on a GPU node start the container with its GPUs (--gpus all)"
+        return Finding("devices", "warning", found, cure)
+    if finding.found.startswith("CPU") and has_nvidia_driver():
+        found = "there is an NVIDIA driver, and torch is for CPU: the GPU is not used"
+        return Finding("devices", "warning", found, CUDA_TRIPLE)
+    return finding

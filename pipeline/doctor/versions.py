@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 
+from pipeline.doctor.cures import triple
 from pipeline.doctor.finding import Finding, well
 
 PYTHONS = ((3, 11), (3, 12))
 FBGEMM_CPU, FBGEMM_CUDA = "fbgemm-gpu-cpu", "fbgemm-gpu"
 PACKAGES = ("torch", "torchrec", FBGEMM_CPU, FBGEMM_CUDA)
 _TORCH_AHEAD = 5
-_CPU_INSTALL = "pip install -c docker/constraints.txt -e '.[cpu]' && pip install --no-deps torchrec"
 
 
 def installed_versions() -> dict[str, str]:
@@ -31,7 +31,7 @@ def installed_versions() -> dict[str, str]:
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
     """Whether this Python is one that the pipeline is tested on."""
-    found = ".".join(map(str, version))
+    found = f"{'.'.join(map(str, version))}, {sys.executable}"
     if version in PYTHONS:
         return well("Python", found)
     tested = " or ".join(".".join(map(str, one)) for one in PYTHONS)
@@ -47,24 +47,11 @@ def check_triple(installed: Mapping[str, str]) -> Iterator[Finding]:
     builds = [name for name in (FBGEMM_CPU, FBGEMM_CUDA) if name in installed]
     missing = [name for name in ("torch", "torchrec") if name not in installed]
     if not builds:
-        missing.append(FBGEMM_CPU)
+        missing.append(f"{FBGEMM_CPU} (or {FBGEMM_CUDA} for CUDA)")
     if missing:
-        yield Finding(
-            "packages",
-            "fault",
-            f"{', '.join(missing)} not installed",
-            f"on CPU: {_CPU_INSTALL}; on CUDA: pip install -e '.[cuda]'",
-        )
-    if len(builds) == 2:
-        yield Finding(
-            "fbgemm builds",
-            "fault",
-            f"{FBGEMM_CPU} {installed[FBGEMM_CPU]} and {FBGEMM_CUDA} {installed[FBGEMM_CUDA]} "
-            "share the folder fbgemm_gpu: the last one installed has overwritten the other",
-            f"pip uninstall -y {FBGEMM_CPU} {FBGEMM_CUDA}, then install one: {_CPU_INSTALL} on "
-            "CPU, pip install -e '.[cuda]' on CUDA",
-        )
-    if not missing and len(builds) == 1:
+        found = f"not installed: {', '.join(missing)}"
+        yield Finding("triple", "fault", found, triple())
+    elif len(builds) == 1:
         yield _check_match(installed, builds[0])
 
 
@@ -73,13 +60,11 @@ def _check_match(installed: Mapping[str, str], build: str) -> Finding:
     expected = _minor(installed["torch"], 2) - _TORCH_AHEAD
     if expected == _minor(installed["torchrec"], 1) == _minor(installed[build], 1):
         return well("triple", found)
-    return Finding(
-        "triple",
-        "fault",
-        f"{found}: torch 2.{expected + _TORCH_AHEAD} belongs to torchrec 1.{expected} and "
-        f"fbgemm 1.{expected}",
-        f"install three that belong together: {_CPU_INSTALL}, or pip install -e '.[cuda]'",
-    )
+    if expected >= 0:
+        partners = f"torch 2.{expected + _TORCH_AHEAD} belongs to torchrec and fbgemm 1.{expected}"
+    else:
+        partners = "torchrec and fbgemm 1.X belong to torch 2.(X + 5)"
+    return Finding("triple", "fault", f"{found} are not one triple: {partners}", triple())
 
 
 def _minor(version: str, major: int) -> int:

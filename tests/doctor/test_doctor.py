@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from broken_sites import package_needing, pretend_installed, shared_library
 
 ROOT = Path(__file__).parents[2]
-COMPILE = ("cc", "-shared", "-fPIC")
-METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+CPU_CURE = (
+    "do: pip uninstall -y torchrec fbgemm-gpu fbgemm-gpu-cpu"
+    " && pip install torch==2.13.0 fbgemm-gpu-cpu==1.8.0 && pip install --no-deps torchrec==1.8.0"
+)
 
 
 def visit(folder: Path, *first_on_path: Path) -> subprocess.CompletedProcess[str]:
@@ -24,84 +27,66 @@ def visit(folder: Path, *first_on_path: Path) -> subprocess.CompletedProcess[str
     )
 
 
-def pretend_installed(site: Path, name: str, version: str) -> None:
-    """A distribution's metadata, as pip leaves it."""
-    folder = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text(METADATA.format(name=name, version=version))
-
-
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return tmp_path / "site"
+
+
 def test_a_sound_environment_has_no_fault_and_makes_a_training_step(runs: Path) -> None:
     done = visit(runs)
     assert done.returncode == 0, done.stdout
-    assert "ok       small training step: " in done.stdout
-    assert " 0 faults" in done.stdout
+    for line in ("fbgemm files: ", "devices: ", "small training step: ", "TorchX components: "):
+        assert f"ok       {line}" in done.stdout
+    assert "faults: 0" in done.stdout
 
 
-def test_the_cuda_fbgemm_over_the_cpu_one_is_named_with_its_cure(
-    runs: Path, tmp_path: Path
-) -> None:
+def test_the_cuda_fbgemm_over_the_cpu_one_is_named_with_its_cure(runs: Path, site: Path) -> None:
     """A library that needs libtorch_cuda.so beside a torch that has none, as pip leaves it."""
-    site = tmp_path / "site"
-    pretend_installed(site, "fbgemm-gpu", "1.8.0")
-    package = site / "fbgemm_gpu"
-    package.mkdir()
-    source = "int unused;"
-    library = package / "fbgemm_gpu_py.so"
-    # Linked against a library that is nowhere to be found once it is built.
-    stub = tmp_path / "libtorch_cuda.so"
-    for output, flags in ((stub, []), (library, ["-L", tmp_path, "-ltorch_cuda"])):
-        command = [
-            "cc",
-            "-shared",
-            "-fPIC",
-            "-Wl,--no-as-needed",
-            "-x",
-            "c",
-            "-",
-            "-o",
-            str(output),
-        ]
-        subprocess.run([*command, "-x", "none", *flags], input=source, text=True, check=True)
-    stub.unlink()
-    (package / "__init__.py").write_text(
-        "import pathlib, torch\n"
-        "torch.ops.load_library(pathlib.Path(__file__).with_name('fbgemm_gpu_py.so'))\n"
-    )
+    size = {"fbgemm_gpu/needs.so": 1}
+    pretend_installed(site, "fbgemm-gpu-cpu", "1.8.0", sizes=size)
+    package_needing(site, "fbgemm_gpu", "libtorch_cuda.so")
+    true_size = (site / "fbgemm_gpu" / "needs.so").stat().st_size
+    pretend_installed(site, "fbgemm-gpu", "1.8.0", sizes={"fbgemm_gpu/needs.so": true_size})
     done = visit(runs, site)
-    assert done.returncode == 1
-    assert "FAULT    fbgemm builds: fbgemm-gpu-cpu 1.8.0 and fbgemm-gpu 1.8.0 share" in done.stdout
-    assert "FAULT    import fbgemm_gpu: a CUDA build of fbgemm-gpu stands over a CPU" in done.stdout
-    assert "do: pip uninstall -y fbgemm-gpu fbgemm-gpu-cpu" in done.stdout
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "FAULT    fbgemm files: fbgemm-gpu-cpu 1.8.0 and fbgemm-gpu 1.8.0 (for" in done.stdout
+    assert "what lies there is fbgemm-gpu\n" in done.stdout
+    assert CPU_CURE in done.stdout
+    assert "FAULT    import fbgemm_gpu: a CUDA build of fbgemm stands over a CPU" in done.stdout
+    assert "do: the same as above" in done.stdout
+    assert "skipped  import torchrec, small training step: fbgemm_gpu must load" in done.stdout
 
 
-@pytest.mark.slow
-def test_a_wrong_torch_is_named_with_its_cure(runs: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
+def test_a_wrong_torch_is_named_with_its_cure(runs: Path, site: Path) -> None:
+    """PyPI's build of another torch, installed without NVIDIA's packages."""
     pretend_installed(site, "torch", "2.12.1")
+    package_needing(site, "torch", "libcudnn.so.9")
+    done = visit(runs, site)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "FAULT    triple: torch 2.12.1, torchrec 1.8.0, fbgemm-gpu-cpu 1.8.0" in done.stdout
+    assert "torch 2.12 belongs to torchrec and fbgemm 1.7" in done.stdout
+    assert CPU_CURE in done.stdout
+    assert "FAULT    import torch: a CUDA build of torch without NVIDIA's libraries" in done.stdout
+
+
+def test_an_undefined_symbol_is_explained(runs: Path, site: Path) -> None:
+    package_needing(site, "fbgemm_gpu", "libc.so.6")
+    source = "int missing_in_this_torch(void); int call(void) { return missing_in_this_torch(); }"
+    shared_library(site / "fbgemm_gpu" / "needs.so", source)
     done = visit(runs, site)
     assert done.returncode == 1
-    assert "FAULT    triple: torch 2.12.1" in done.stdout
-    assert "do: install three that belong together" in done.stdout
-
-
-def test_an_undefined_symbol_is_explained(runs: Path, tmp_path: Path) -> None:
-    package = tmp_path / "site" / "fbgemm_gpu"
-    package.mkdir(parents=True)
-    library = package / "needs.so"
-    command = [*COMPILE, "-x", "c", "-", "-o", library]
-    source = "int missing_in_this_torch(void); int call(void) { return missing_in_this_torch(); }"
-    subprocess.run(command, input=source, text=True, check=True)
-    (package / "__init__.py").write_text(
-        "import ctypes, os, pathlib\n"
-        "ctypes.CDLL(str(pathlib.Path(__file__).with_name('needs.so')), os.RTLD_NOW)\n"
-    )
-    done = visit(runs, tmp_path / "site")
-    assert done.returncode == 1
-    assert "a library was built for another torch" in done.stdout
+    assert "import fbgemm_gpu: fbgemm was built for another torch" in done.stdout
     assert "undefined symbol: missing_in_this_torch" in done.stdout
+    assert CPU_CURE in done.stdout
+
+
+def test_a_cuda_fbgemm_where_there_is_no_driver_is_explained(runs: Path, site: Path) -> None:
+    package_needing(site, "fbgemm_gpu", "libnvidia-ml.so.1")
+    done = visit(runs, site)
+    assert "import fbgemm_gpu: a CUDA build of fbgemm needs NVIDIA's driver: " in done.stdout
+    assert "--gpus all" in done.stdout

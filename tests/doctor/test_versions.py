@@ -1,5 +1,7 @@
 """The triple of torch, torchrec and fbgemm-gpu, by what is installed."""
 
+import sys
+
 import pytest
 
 from pipeline.doctor.finding import Finding
@@ -30,23 +32,23 @@ def test_another_version_of_one_is_a_fault_with_a_cure(changed: dict[str, str]) 
     assert (finding.subject, finding.state) == ("triple", "fault")
     name, version = next(iter(changed.items()))
     assert f"{name} {version}" in finding.found
-    assert "install three that belong together" in finding.cure
+    assert "pip install torch==2.13.0 fbgemm-gpu" in finding.cure
 
 
 def test_the_fault_names_what_torch_belongs_to() -> None:
     found = only({**GOOD, "torch": "2.12.1"}).found
-    assert found.endswith("torch 2.12 belongs to torchrec 1.7 and fbgemm 1.7")
+    assert found.endswith("torch 2.12 belongs to torchrec and fbgemm 1.7")
 
 
-def test_two_builds_of_fbgemm_are_a_fault() -> None:
-    finding = only({**GOOD, "fbgemm-gpu": "1.8.0"})
-    assert (finding.subject, finding.state) == ("fbgemm builds", "fault")
-    assert finding.cure.startswith("pip uninstall -y fbgemm-gpu-cpu fbgemm-gpu")
+def test_of_an_unknown_torch_the_rule_is_told() -> None:
+    found = only({**GOOD, "torch": "3.0.0"}).found
+    assert found.endswith("torchrec and fbgemm 1.X belong to torch 2.(X + 5)")
 
 
 def test_what_is_missing_is_named() -> None:
     finding = only({"torch": "2.13.0"})
-    assert (finding.state, finding.found) == ("fault", "torchrec, fbgemm-gpu-cpu not installed")
+    assert finding.state == "fault"
+    assert finding.found == "not installed: torchrec, fbgemm-gpu-cpu (or fbgemm-gpu for CUDA)"
 
 
 def test_this_environment_belongs_together() -> None:
@@ -56,5 +58,5 @@ def test_this_environment_belongs_together() -> None:
 def test_a_python_that_is_not_tested_is_a_fault() -> None:
     assert check_python((3, 12)).state == "ok"
     finding = check_python((3, 14))
-    assert (finding.state, finding.found) == ("fault", "3.14")
+    assert (finding.state, finding.found) == ("fault", f"3.14, {sys.executable}")
     assert "3.11 or 3.12" in finding.cure

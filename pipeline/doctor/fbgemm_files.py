@@ -1,0 +1,54 @@
+"""Whose libraries lie in the folder ``fbgemm_gpu``.
+
+Both builds of fbgemm own that folder. Installing the second writes over the first, and uninstalling
+either takes files of the other away; pip notices neither. Each build's own record tells.
+"""
+
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from pipeline.doctor.cures import triple
+from pipeline.doctor.finding import Finding, well
+from pipeline.doctor.versions import FBGEMM_CPU, FBGEMM_CUDA
+
+_SUBJECT = "fbgemm files"
+
+
+def check_fbgemm_files(installed: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the one build that is installed is there, whole.
+
+    Args:
+        installed: versions by package, see ``installed_versions``.
+    """
+    builds = [name for name in (FBGEMM_CPU, FBGEMM_CUDA) if name in installed]
+    changed = {name: changed_libraries(metadata.distribution(name)) for name in builds}
+    if len(builds) == 2:
+        whole = [name for name in builds if not changed[name]]
+        loaded = f"what lies there is {whole[0]}" if whole else "neither is whole"
+        found = (
+            f"{FBGEMM_CPU} {installed[FBGEMM_CPU]} and {FBGEMM_CUDA} {installed[FBGEMM_CUDA]} (for "
+            f"CUDA) are installed over each other in the folder fbgemm_gpu: {loaded}"
+        )
+        yield Finding(_SUBJECT, "fault", found, triple())
+    elif builds:
+        name = builds[0]
+        label = f"{name} {installed[name]}"
+        if not changed[name]:
+            yield well(_SUBJECT, f"{label}, whole")
+            return
+        found = (
+            f"{len(changed[name])} libraries of {label} are missing or another build's, such as "
+            f"{changed[name][0]}: the other build was installed over it, or removed after it"
+        )
+        yield Finding(_SUBJECT, "fault", found, triple())
+
+
+def changed_libraries(build: metadata.Distribution) -> list[str]:
+    """The shared libraries that are not as ``build`` installed them, judged by their sizes."""
+    recorded = [file for file in build.files or [] if file.suffix == ".so"]
+    return [str(file) for file in recorded if _size(Path(str(file.locate()))) != file.size]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
