@@ -68,7 +68,7 @@ def test_ctrl_c_cancels_the_job_and_torchx_still_tells_of_it(small_stages: Path)
     for line in process.stdout:
         if line.startswith("train "):
             break
-    job = newest_job()
+    job = newest_job(small_stages / "runs/.torchx")
     wait_until(lambda: (small_stages / "pid1").exists())
     process.send_signal(signal.SIGINT)
     code, out, err = finished(process)
