@@ -37,6 +37,7 @@ class GridSpec(Section):
             at factor 1 the two are one cell, unless ``settings`` differ.
         factors: k, the size of the embeddings over that of the base.
         seeds: of initialisation, shuffling and dropout.
+        first_seed_only: factors, the largest say, that the first seed alone runs.
     """
 
     interactions: Annotated[tuple[InteractionName, ...], Field(strict=False, min_length=1)]
@@ -46,6 +47,7 @@ class GridSpec(Section):
     )
     factors: Annotated[tuple[PositiveInt, ...], Field(strict=False, min_length=1)]
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(strict=False, min_length=1)] = (0, 1, 2)
+    first_seed_only: Annotated[tuple[PositiveInt, ...], Lax] = ()
 
     @model_validator(mode="after")
     def _check_repeats(self) -> Self:
@@ -53,6 +55,8 @@ class GridSpec(Section):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"grid.{name} names a value more than once")
+        if unknown := sorted(set(self.first_seed_only) - set(self.factors)):
+            raise ValueError(f"grid.first_seed_only names {unknown[0]}, which is none of factors")
         return self
 
 

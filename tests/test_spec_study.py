@@ -19,6 +19,10 @@ PUBLISHED = {"base": "clicks", "interaction": "dcnv2", "embedding": "multi", "fa
     [
         ({"grid": {"interactions": ["dcn"], "factors": [1]}}, "did you mean 'dcnv2'"),
         ({"grid": {"interactions": ["dnn"], "factors": [2, 2]}}, "factors names a value more"),
+        (
+            {"grid": {"interactions": ["dnn"], "factors": [1], "first_seed_only": [10]}},
+            "first_seed_only names 10",
+        ),
         ({"overrides": ["run.seed=1"]}, "run.seed, which each cell sets itself"),
         ({"variants": [{"name": "a", "overrides": ["model.interaction=dnn"]}]}, "each cell sets"),
         ({"variants": [{"name": "a-b", "overrides": ["train.epochs=1"]}]}, "match pattern"),

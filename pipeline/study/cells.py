@@ -77,6 +77,7 @@ def cells_of(study: StudySpec) -> tuple[Cell, ...]:
         for row in rows_of(study)
         for factor in _factors(study, row)
         if cell_row(study, row, factor) == row
+        and (seed == study.grid.seeds[0] or factor not in study.grid.first_seed_only)
     )
 
 

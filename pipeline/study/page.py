@@ -9,19 +9,23 @@ import tomli_w
 
 from pipeline.page import elements
 from pipeline.spec_study import StudySpec
+from pipeline.study.advice import Verdict, verdicts_of
 from pipeline.study.launching import Failure
 from pipeline.study.plots import scaling
 from pipeline.study.results import Entry, Result
 from pipeline.study.tables import (
     ABSENT,
-    MEASURES,
+    ADVICE_HEAD,
+    ADVICE_TITLE,
     CellText,
+    advice_row,
     auc_text,
     best_of,
     comparisons,
     grid_rows,
     label,
     measure,
+    measures_of,
     published,
     published_auc,
 )
@@ -122,8 +126,10 @@ def _base(study: StudySpec, base: str, entries: Sequence[Entry]) -> str:
     tables += [(title, _table(title, own, cell)) for title, cell in comparisons(own)]
     costs = [
         (title, _table(title, own, measure(style, figure), published(style, figure)))
-        for title, style, figure in MEASURES
+        for title, style, figure in measures_of(own)
     ]
+    if verdicts := verdicts_of(own):
+        tables.append((ADVICE_TITLE, _advice_table(verdicts)))
     name = escape(base)
     return (
         f'<section aria-labelledby="base-{base}">\n<h2 id="base-{base}">{name}</h2>\n'
@@ -164,6 +170,18 @@ def _table(title: str, entries: Sequence[Entry], *cells: CellText) -> str:
         for own, row, texts in grid_rows(entries, *cells)
     ]
     return elements.table("results", title, _head(entries), rows, text=("Embedding",))
+
+
+def _advice_table(verdicts: Sequence[Verdict]) -> str:
+    rows = [
+        [
+            _small(text) if "(p)" in title else escape(text)
+            for title, text in zip(ADVICE_HEAD, advice_row(one), strict=True)
+        ]
+        for one in verdicts
+    ]
+    words = [title for title in ADVICE_HEAD if "(p)" not in title]
+    return elements.table("results", ADVICE_TITLE, ADVICE_HEAD, rows, text=words)
 
 
 def _small(text: str) -> str:

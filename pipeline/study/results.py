@@ -25,6 +25,12 @@ class Result:
             k parts (paper, Figure 10a). None for one set of K.
         sub_embedding_correlation: how far a field's sub-embeddings follow the information
             abundance of the fields they meet (paper, Figure 9); None without sub-embeddings.
+        oracle_auc: of the true probabilities; None for real data, as the four that follow.
+        share_of_oracle: how much of the way from 0.5 to it test AUC has gone.
+        planted_auc: the chance that a planted pair is stronger than one that means nothing.
+        best_set_auc: that of a pattern in its best set, against all other pairs; mean of patterns.
+        specialisation: how far each set works on one pattern; None for one set or pattern.
+        advice: what the run's report recommends in two words; None for runs of earlier versions.
         embedding_parameters, dense_parameters: how many.
         seconds: of training, without validation.
         updates: ``dense`` moves every row of a table at every step, ``sparse`` those of the batch.
@@ -37,6 +43,12 @@ class Result:
     information_abundance: float
     diversity: float | None
     sub_embedding_correlation: float | None
+    oracle_auc: float | None
+    share_of_oracle: float | None
+    planted_auc: float | None
+    best_set_auc: float | None
+    specialisation: float | None
+    advice: str | None
     embedding_parameters: int
     dense_parameters: int
     samples_per_second: float
@@ -105,6 +117,7 @@ def read_result(cell: Cell) -> Result:
         metrics["model"]["parameters"],
         metrics["train"],
     )
+    planted = metrics.get("planted", {})
     return Result(
         cell,
         auc=metrics["test"]["auc"],
@@ -113,6 +126,12 @@ def read_result(cell: Cell) -> Result:
         information_abundance=collapse["information_abundance"]["mean"],
         diversity=_diversity(collapse, cell.factor),
         sub_embedding_correlation=_only(collapse.get("sub_embedding_correlation", {})),
+        oracle_auc=metrics.get("oracle", {}).get("auc"),
+        share_of_oracle=metrics.get("share_of_oracle"),
+        planted_auc=planted.get("auc"),
+        best_set_auc=_best_set_auc(planted.get("patterns", [])),
+        specialisation=planted.get("specialisation"),
+        advice=metrics.get("recommendation", {}).get("advice"),
         embedding_parameters=parameters["embedding"],
         dense_parameters=parameters["dense"],
         samples_per_second=train["samples_per_second"],
@@ -127,6 +146,11 @@ def _diversity(collapse: dict[str, Any], factor: int) -> float | None:
     if "diversity" in collapse:
         return collapse["diversity"]["mean"]
     return collapse.get("split_diversity", {}).get(str(factor))
+
+
+def _best_set_auc(patterns: Sequence[dict[str, Any]]) -> float | None:
+    found = [one["best_set_auc"] for one in patterns if one["best_set_auc"] is not None]
+    return fmean(found) if found else None
 
 
 def _only(by_group: dict[str, float]) -> float | None:

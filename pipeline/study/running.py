@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.console import InputError
 from pipeline.data.whole_files import write_whole
 from pipeline.spec_study import StudySpec
-from pipeline.study import tables
+from pipeline.study import data_files, tables
 from pipeline.study.cells import Cell, cells_of
 from pipeline.study.launching import Failure, is_done, prepare, run_cells
 from pipeline.study.page import render
@@ -80,9 +80,9 @@ def write_results(
     entries = entries_of(study, results)
     texts = {
         "tables.md": tables.markdown(study, entries, command),
-        "cells.csv": tables.cells_csv(results),
-        "summary.csv": tables.summary_csv(entries),
-        "study.json": tables.as_json(study, entries, results),
+        "cells.csv": data_files.cells_csv(results),
+        "summary.csv": data_files.summary_csv(entries),
+        "study.json": data_files.as_json(study, entries, results),
         "index.html": render(study, entries, results, failures, len(cells)),
     }
     directory.mkdir(parents=True, exist_ok=True)

@@ -1,21 +1,22 @@
 """A study's results as Markdown, CSV and JSON."""
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any
 
 from pipeline.spec_study import StudySpec
-from pipeline.study.results import Entry, Result
+from pipeline.study.advice import Verdict, verdicts_of
+from pipeline.study.results import Entry
 from pipeline.study.significance import Comparison
 
 ABSENT = "-"
 CellText = Callable[[Entry], str]
 # Figures of a row's runs that stand below the AUCs: title, how a value is written, attribute.
 MEASURES = (
+    ("Test AUC of the true probabilities", "{:.5f}", "oracle_auc"),
+    ("Test AUC as a share of the way from 0.5 to theirs", "{:.3f}", "share_of_oracle"),
+    ("Planted pairs found, all sets together", "{:.3f}", "planted_auc"),
+    ("Planted patterns told from all other pairs, in the best set", "{:.3f}", "best_set_auc"),
+    ("Specialisation of sets to patterns", "{:.2f}", "specialisation"),
     ("Information abundance", "{:.2f}", "information_abundance"),
     ("Diversity between sets, or parts of a single set", "{:.2f}", "diversity"),
     (
@@ -39,9 +40,54 @@ def markdown(study: StudySpec, entries: Sequence[Entry], command: str) -> str:
         parts += [f"## {base}", "Test AUC", auc_table(own)]
         for title, cell in comparisons(own):
             parts += [title, _grid(own, cell)]
-        for title, style, figure in MEASURES:
+        if verdicts := verdicts_of(own):
+            parts += [ADVICE_TITLE, _advice_table(verdicts)]
+        for title, style, figure in measures_of(own):
             parts += [title, _grid(own, measure(style, figure), published(style, figure))]
     return "\n\n".join(parts) + "\n"
+
+
+def measures_of(entries: Sequence[Entry]) -> Iterator[tuple[str, str, str]]:
+    """Those of ``MEASURES`` that some entry has, measured or published."""
+    for title, style, figure in MEASURES:
+        texts = (
+            text(entry)
+            for entry in entries
+            for text in (measure(style, figure), published(style, figure))
+        )
+        if any(text != ABSENT for text in texts):
+            yield title, style, figure
+
+
+ADVICE_TITLE = "What the base run's diagnostics advise, and what larger models made of it"
+ADVICE_HEAD = (
+    "Interaction",
+    "Advice",
+    "Seeds",
+    "At",
+    "Single over base (p)",
+    "Multi over base (p)",
+    "Multi over single (p)",
+    "The advice was",
+)
+
+
+def advice_row(verdict: Verdict) -> list[str]:
+    """The texts of a verdict, a cell for each of ``ADVICE_HEAD``."""
+    compared = (verdict.wider, verdict.more_sets, verdict.sets_over_wider)
+    return [
+        label(verdict.base),
+        verdict.advice,
+        f"{verdict.agreeing} of {len(verdict.base.results)}",
+        f"{verdict.factor}x",
+        *map(comparison_text, compared),
+        verdict.outcome,
+    ]
+
+
+def _advice_table(verdicts: Sequence[Verdict]) -> str:
+    marks = ["---:" if "(p)" in title else "---" for title in ADVICE_HEAD]
+    return "\n".join([_line(ADVICE_HEAD), _line(marks), *map(_line, map(advice_row, verdicts))])
 
 
 def _seeds(study: StudySpec) -> str:
@@ -142,54 +188,6 @@ def best_of(entries: Sequence[Entry]) -> set[int]:
     return {id(entry) for entry in best.values()}
 
 
-def cells_csv(results: Sequence[Result]) -> str:
-    """A line a cell."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(flat(results[0])) if results else ["cell"])
-    writer.writeheader()
-    writer.writerows(map(flat, results))
-    return buffer.getvalue()
-
-
-def summary_csv(entries: Sequence[Entry]) -> str:
-    """A line a row and factor: what the tables hold."""
-    buffer = io.StringIO()
-    lines = [_summary(entry) for entry in entries]
-    writer = csv.DictWriter(buffer, list(lines[0]))
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
-
-
-def as_json(study: StudySpec, entries: Sequence[Entry], results: Sequence[Result]) -> str:
-    """The study's spec, its summary and its cells."""
-    values = {
-        "study": study.model_dump(mode="json"),
-        "summary": [_summary(entry) for entry in entries],
-        "cells": [flat(result) for result in results],
-    }
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
-
-
-def flat(result: Result) -> dict[str, Any]:
-    """A cell's place in the grid and its figures, by column."""
-    place = {**asdict(result.cell.row), "factor": result.cell.factor, "seed": result.cell.seed}
-    names = [field.name for field in fields(result) if field.name != "cell"]
-    return {"cell": result.cell.name, **place, **{name: getattr(result, name) for name in names}}
-
-
-def _summary(entry: Entry) -> dict[str, Any]:
-    values: dict[str, Any] = {**asdict(entry.row), "factor": entry.factor}
-    values |= {"seeds": len(entry.results), "auc": entry.mean("auc")}
-    values["auc_deviation"] = entry.deviation("auc")
-    for name in ("over_base", "over_single", "over_plain"):
-        found = getattr(entry, name)
-        values |= {name: found and found.difference, f"{name}_p": found and found.p}
-    for figure in ("auc", "information_abundance"):
-        values[f"published_{figure}"] = getattr(entry.published, figure, None)
-    return values | {figure: entry.mean(figure) for _, _, figure in MEASURES}
-
-
 def _grid(entries: Sequence[Entry], *cells: CellText) -> str:
     """A Markdown table, rows by factors."""
     lines = [_line([label(own[0]), row, *texts]) for own, row, texts in grid_rows(entries, *cells)]
@@ -220,7 +218,7 @@ def _head(entries: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _line(cells: Sequence[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

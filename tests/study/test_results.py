@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from study_cases import StudyMaker, finished
 
 from pipeline.spec_study import StudySpec
 from pipeline.study.cells import cells_of
+from pipeline.study.data_files import as_json, cells_csv, summary_csv
 from pipeline.study.results import Entry, entries_of, read_result
-from pipeline.study.tables import as_json, auc_table, cells_csv, markdown, summary_csv
+from pipeline.study.tables import auc_table, markdown
 
 AUCS = {
     "dcnv2-single-1x-seed0": 0.800,
@@ -193,3 +195,32 @@ def test_the_correlation_of_sub_embeddings_is_that_of_the_cell_s_one_group(
     (cell.directory / "metrics.json").write_text(json.dumps(metrics_of(collapse)))
 
     assert read_result(cell).sub_embedding_correlation == 0.68
+
+
+def test_a_cell_on_planted_data_has_what_its_sets_found_and_its_advice(study: StudySpec) -> None:
+    cell = cells_of(study)[0]
+    cell.directory.mkdir(parents=True)
+    patterns = [{"best_set_auc": 0.7}, {"best_set_auc": 0.9}, {"best_set_auc": None}]
+    planted = {
+        "oracle": {"auc": 0.83},
+        "share_of_oracle": 0.75,
+        "planted": {"auc": 0.95, "patterns": patterns, "specialisation": 0.25},
+        "recommendation": {"advice": "more sets", "reason": "Half of them."},
+    }
+    (cell.directory / "metrics.json").write_text(json.dumps(metrics_of({}) | planted))
+
+    found = read_result(cell)
+
+    assert (found.oracle_auc, found.share_of_oracle) == (0.83, 0.75)
+    assert (found.planted_auc, found.specialisation) == (0.95, 0.25)
+    assert found.best_set_auc == pytest.approx(0.8)
+    assert found.advice == "more sets"
+
+
+def test_measures_that_no_cell_has_are_left_out(study: StudySpec, entries: list[Entry]) -> None:
+    text = markdown(study, entries, "command")
+    assert "Planted pairs found" not in text
+    results = [replace(one, planted_auc=0.875) for one in finished(study, AUCS)]
+    text = markdown(study, entries_of(study, results), "command")
+    assert "Planted pairs found, all sets together" in text
+    assert "| dcnv2 | single | 0.875 | 0.875 |" in text
