@@ -100,3 +100,48 @@ def test_one_and_four_predict_what_two_do_under_other_plans(make_spec: SpecMaker
         spec = make_spec(sharding, sharding={"type": sharding})
         found = predictions(spec, checkpoint, processes)
         assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_groups_with_a_copy_each_hand_over_to_one_process_and_take_up_from_it(
+    make_spec: SpecMaker, branch: Callable[..., Spec]
+) -> None:
+    """By SGD, for with other optimizers groups learn something else than one process."""
+    by_sgd: dict[str, dict[str, Any]] = {
+        **BASE,
+        "embedding_optimizer": {"name": "sgd", "learning_rate": 0.5},
+    }
+    grouped = {**by_sgd, "sharding": {"type": "row_wise", "group_size": 2}}
+    alone = {**by_sgd, "sharding": {"type": "table_wise"}}
+    runs = {1: make_spec("alone", **alone), 4: make_spec("groups", **grouped)}
+    for processes, spec in runs.items():
+        finish(start_torchrun("pipeline.train", spec, processes=processes))
+    expected = losses_after(runs[1], SAVED_STEP)
+    again = {
+        1: branch("alone-again", runs[4], SAVED_STEP, **alone),
+        4: branch("groups-again", runs[1], SAVED_STEP, **grouped),
+    }
+    for processes, spec in again.items():
+        finish(start_torchrun("pipeline.train", spec, processes=processes))
+        assert losses_after(spec, SAVED_STEP) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adagrad", "rowwise_adagrad"])
+def test_groups_that_go_on_end_as_groups_that_were_left_alone(
+    make_spec: SpecMaker, branch: Callable[..., Spec], optimizer: str
+) -> None:
+    """To the bit with two processes; the order of more than two summands is no matter of ours."""
+    sections: dict[str, dict[str, Any]] = {
+        **BASE,
+        "embedding_optimizer": {"name": optimizer, "learning_rate": 0.02},
+        "sharding": {"type": "table_wise", "group_size": 1},
+    }
+    unbroken = make_spec("unbroken", **sections)
+    finish(start_torchrun("pipeline.train", unbroken, processes=2))
+    again = branch("again", unbroken, SAVED_STEP, **sections)
+    finish(start_torchrun("pipeline.train", again, processes=2))
+    expected, found = last_state(unbroken), last_state(again)
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert tensor.equal(found[name]), name
