@@ -1,8 +1,12 @@
 """Whether a model's sets have found the patterns of interaction that its data were planted with.
 
-What a set makes of two fields is its strength: how much their product moves the representation (see
-``GroupPairs.strengths``). Planted pairs ought to be stronger than pairs that mean nothing; where
-sets divide the work, each is strong in the pairs of some patterns and not of others.
+What a set makes of two fields is the norm of the weights by which they meet: its interaction
+pattern (Section 5.3 of the paper). Planted pairs ought to have larger norms than pairs that mean
+nothing; where sets divide the work, each has them in the pairs of some patterns and not of others.
+
+The root mean square of e_j * W_(i->j) e_i, which has the embeddings' size in it, tells pairs apart
+less well: 0.94 against 1.00 of the pairs of four patterns, and 0.97 against 1.00 in a single
+embedding, for fields differ in size more than pairs do.
 """
 
 from collections.abc import Sequence
@@ -24,8 +28,8 @@ class PatternRecovery:
 
     Attributes:
         pairs: of fields.
-        auc: the chance that a pair of it is stronger, in all sets together, than a pair of no
-            pattern: 1 if found, 0.5 by chance. None where every pair is planted.
+        auc: the chance that a pair of it has a larger norm, over all sets together, than a pair of
+            no pattern: 1 if found, 0.5 by chance. None where every pair is planted.
         best_set: the set, from 1, in which its pairs stand out most from all others, those of other
             patterns among them.
         best_set_auc: how much they do, as a chance. The best of several sets is above 0.5 by luck.
@@ -56,7 +60,7 @@ class Recovery:
 
 
 def recover(groups: Sequence[GroupPairs], planted: PairNames) -> Recovery | None:
-    """Compares the strengths of pairs in all sets with the planted patterns.
+    """Compares the interaction patterns of all sets with the planted ones.
 
     Args:
         groups: the model's.
@@ -65,15 +69,15 @@ def recover(groups: Sequence[GroupPairs], planted: PairNames) -> Recovery | None
     Returns:
         None where no interaction has weights by pair, or no planted pair is left.
     """
-    strengths = [group.strengths for group in groups if group.strengths is not None]
-    if not strengths:
+    norms = [group.patterns for group in groups if group.patterns is not None]
+    if not norms:
         return None
     place = {name: index for index, name in enumerate(groups[0].fields)}
     kept = [[pair for pair in pairs if set(pair) <= place.keys()] for pairs in planted]
     patterns = [pairs for pairs in kept if pairs]
     if not patterns:
         return None
-    squares = np.concatenate(strengths) ** 2
+    squares = np.concatenate(norms) ** 2
     upper = np.triu_indices(len(place), 1)
     energies = (squares + squares.transpose(0, 2, 1))[:, *upper]
     members = np.zeros((len(patterns), *squares.shape[1:]), dtype=bool)

@@ -17,14 +17,14 @@ def planted_section(metrics: Mapping[str, Any]) -> str:
             '<section aria-labelledby="planted">',
             '<h2 id="planted">Have the sets found the planted patterns?</h2>',
             f'<p class="lead">{_lead(planted)}</p>',
-            '<div class="scroll" tabindex="0" role="region" aria-labelledby="planted">',
+            '<div class="scroll" tabindex="0" role="region" aria-label="Planted patterns">',
             _table(planted["patterns"]),
             "</div>",
-            '<p class="hint">Found: the chance that a pair of the pattern is stronger, in all sets '
-            "together, than a pair of no pattern. Best set: where the pattern's pairs stand out "
-            "most from all others, those of other patterns among them, and the chance there. 1 is "
-            "all of them, 0.5 what is expected of nothing learnt. A pair's strength is how much "
-            "the product of its embeddings moves the representation.</p>",
+            '<p class="hint">Found: the chance that the weights by which a pair of the pattern '
+            "meets have a larger norm, over all sets together, than those of a pair of no pattern. "
+            "Best set: where the pattern's pairs stand out most from all others, those of other "
+            "patterns among them, and the chance there. 1 is all of them, 0.5 what is expected of "
+            "nothing learnt.</p>",
             "</section>",
         ]
     )

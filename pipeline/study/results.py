@@ -27,7 +27,7 @@ class Result:
             abundance of the fields they meet (paper, Figure 9); None without sub-embeddings.
         oracle_auc: of the true probabilities; None for real data, as the four that follow.
         share_of_oracle: how much of the way from 0.5 to it test AUC has gone.
-        planted_auc: the chance that a planted pair is stronger than one that means nothing.
+        planted_auc: the chance that a planted pair has larger weights than one that means nothing.
         best_set_auc: that of a pattern in its best set, against all other pairs; mean of patterns.
         specialisation: how far each set works on one pattern; None for one set or pattern.
         advice: what the run's report recommends in two words; None for runs of earlier versions.

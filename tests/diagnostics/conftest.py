@@ -39,7 +39,7 @@ def pairs() -> list[GroupPairs]:
     abundance = np.array([[3.0, 2.0, 1.0], [2.0, 2.0, 1.0], [1.5, 1.0, 1.0]])
     sub_embeddings = SubEmbeddings(names, np.array([3.0, 2.5, 1.0]), abundance)
     patterns = np.arange(18.0).reshape(2, 3, 3)
-    return [GroupPairs("2 x 4 dcnv2", names, sub_embeddings, patterns, patterns)]
+    return [GroupPairs("2 x 4 dcnv2", names, sub_embeddings, patterns)]
 
 
 @pytest.fixture(scope="session")

@@ -73,41 +73,4 @@ def test_patterns_are_the_norms_of_the_blocks_of_all_layers() -> None:
 def test_an_interaction_without_weights_by_pair_has_neither() -> None:
     found = group_pairs("g", build("dnn", FIELDS, SIZE, 1), grams_of(tables(1)), slice(0, 1))
 
-    assert (found.sub_embeddings, found.patterns, found.strengths) == (None, None, None)
-
-
-def test_strengths_are_the_root_mean_squares_of_what_the_products_of_the_embeddings_add() -> None:
-    interaction = build("dcnv2", FIELDS, SIZE, SETS)
-    counts = torch.tensor([row + 1.0 for row in range(ROWS)], dtype=torch.float64)
-    of_fields = tables(SETS)
-    grams = [field_gram(name, sets, counts) for name, sets in zip(NAMES, of_fields, strict=True)]
-
-    found = group_pairs("g", interaction, grams, slice(0, SETS)).strengths
-
-    assert found is not None
-    shares = counts / counts.sum()
-    expected = torch.zeros(SETS, FIELDS, FIELDS, dtype=torch.float64)
-    for m in range(SETS):
-        weight = interaction.weights[0][m].detach().double()
-        for i in range(FIELDS):
-            for j in range(FIELDS):
-                block = weight[SIZE * i : SIZE * (i + 1), SIZE * j : SIZE * (j + 1)]
-                met = (of_fields[i][m] @ block)[:, None] * of_fields[j][m][None]
-                squares = met.square().sum(dim=2)
-                expected[m, i, j] = (shares[:, None] * squares * shares[None]).sum().sqrt()
-    ratio = torch.tensor(found) / expected
-    assert float(ratio.std() / ratio.mean()) == pytest.approx(0, abs=1e-6)
-
-
-def test_ffms_pairs_have_no_strength_of_this_kind() -> None:
-    interaction = build("ffm", FIELDS, SIZE, 1)
-    generator = torch.Generator().manual_seed(0)
-    wide = [torch.randn(ROWS, FIELDS * SIZE, generator=generator) for _ in NAMES]
-    grams = [
-        field_gram(name, [one], torch.ones(ROWS)) for name, one in zip(NAMES, wide, strict=True)
-    ]
-
-    found = group_pairs("g", interaction, grams, slice(0, 1))
-
-    assert found.sub_embeddings is not None
-    assert found.strengths is None
+    assert (found.sub_embeddings, found.patterns) == (None, None)

@@ -1,4 +1,4 @@
-"""Recovery of planted patterns, from strengths that are made up."""
+"""Recovery of planted patterns, from norms that are made up."""
 
 import math
 from itertools import combinations
@@ -18,12 +18,12 @@ Pair = tuple[str, str]
 
 
 def group(*sets: dict[Pair, float]) -> GroupPairs:
-    """Strengths 1, but for the ordered pairs that are given."""
-    strengths = np.ones((len(sets), len(FIELDS), len(FIELDS)))
+    """Norms 1, but for the ordered pairs that are given."""
+    norms = np.ones((len(sets), len(FIELDS), len(FIELDS)))
     for number, of_set in enumerate(sets):
-        for (first, second), strength in of_set.items():
-            strengths[number, FIELDS.index(first), FIELDS.index(second)] = strength
-    return GroupPairs("g", FIELDS, None, strengths, strengths)
+        for (first, second), norm in of_set.items():
+            norms[number, FIELDS.index(first), FIELDS.index(second)] = norm
+    return GroupPairs("g", FIELDS, None, norms)
 
 
 def found(*groups: GroupPairs, planted: tuple[tuple[Pair, ...], ...] = (ONE, TWO)) -> Recovery:
@@ -92,7 +92,7 @@ def test_pairs_of_fields_that_the_model_has_not_are_left_out() -> None:
 
 
 def test_interactions_without_weights_by_pair_have_no_recovery() -> None:
-    assert recover([GroupPairs("g", FIELDS, None, None, None)], (ONE,)) is None
+    assert recover([GroupPairs("g", FIELDS, None, None)], (ONE,)) is None
 
 
 def test_where_all_pairs_are_planted_there_is_nothing_to_tell_them_from() -> None:
@@ -103,9 +103,9 @@ def test_where_all_pairs_are_planted_there_is_nothing_to_tell_them_from() -> Non
 
 
 @given(st.integers(0, 1000), st.integers(1, 4))
-def test_figures_of_any_strengths_are_within_their_bounds(seed: int, sets: int) -> None:
-    strengths = np.random.default_rng(seed).exponential(size=(sets, 6, 6))
-    recovery = found(GroupPairs("g", FIELDS, None, strengths, strengths))
+def test_figures_of_any_norms_are_within_their_bounds(seed: int, sets: int) -> None:
+    norms = np.random.default_rng(seed).exponential(size=(sets, 6, 6))
+    recovery = found(GroupPairs("g", FIELDS, None, norms))
     for pattern in recovery.patterns:
         assert pattern.auc is not None
         assert 0 <= pattern.auc <= 1

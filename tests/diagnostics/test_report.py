@@ -72,7 +72,7 @@ def test_the_page_says_how_collapse_passes_between_fields(page: Page) -> None:
 def test_without_weights_by_pair_the_page_has_no_section_on_pairs(
     metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
 ) -> None:
-    pairs = [GroupPairs("2 x 4 dnn", ("user", "item", "weekday"), None, None, None)]
+    pairs = [GroupPairs("2 x 4 dnn", ("user", "item", "weekday"), None, None)]
     assert "Which fields meet" not in render(metrics, [], collapse, pairs, calibration, SPEC)
 
 

@@ -39,8 +39,8 @@ def test_every_ordered_pair_is_a_line_under_its_fields_names() -> None:
     )
     patterns = np.arange(8.0).reshape(2, 2, 2)
     pairs = [
-        GroupPairs("2 x 4 dcnv2", ("user", "item"), sub_embeddings, patterns, patterns),
-        GroupPairs("1 x 4 dnn", ("user", "item"), None, None, None),
+        GroupPairs("2 x 4 dcnv2", ("user", "item"), sub_embeddings, patterns),
+        GroupPairs("1 x 4 dnn", ("user", "item"), None, None),
     ]
 
     lines = lines_of(pairs_csv(pairs))
