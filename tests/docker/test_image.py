@@ -101,7 +101,7 @@ def test_whatever_the_dockerfile_copies_is_there() -> None:
 
 def test_a_cuda_image_with_the_cpu_build_of_torch_is_refused() -> None:
     done = subprocess.run(
-        [sys.executable, "docker/imports.py", "cuda"], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "docker/bytecode.py", "cuda"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
