@@ -1,6 +1,7 @@
 """The generated log: its format, its distributions, its planted structure, and its safety."""
 
 import csv
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -187,6 +188,11 @@ class TestDeterminism:
         assert np.array_equal(again.labels, log[1].labels)
         assert np.array_equal(again.probabilities, log[1].probabilities)
         assert again.auc == log[1].auc
+
+    def test_the_demos_rows_are_those_of_every_version_before(self, tmp_path: Path) -> None:
+        generate(tmp_path / "log.txt", GeneratorSpec(rows=500))
+        digest = hashlib.sha256((tmp_path / "log.txt").read_bytes()).hexdigest()
+        assert digest == "e322481f332b8de7ec3ec547b0c24d68580e11214a0688f2de797747bfd1119e"
 
     @given(rows=st.integers(1, 400), block_rows=st.integers(1, 500))
     @settings(max_examples=10, deadline=None)
