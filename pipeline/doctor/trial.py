@@ -49,7 +49,7 @@ _KNOWN = (
     _Known(
         "no kernel image is available",
         "the libraries have no kernels for this GPU",
-        "use a GPU of compute capability 7.0 or more that both torch and fbgemm are built for",
+        "use a GPU whose architecture both are built for; fbgemm lists its own with each release",
     ),
     _Known(
         r"GLIBC(XX)?_\S+. not found",
