@@ -99,6 +99,19 @@ def test_without_advice_or_larger_models_there_is_no_verdict(make_study: StudyMa
     assert verdicts_of(entries(study, "nothing", (), UP)) == []
 
 
+def test_variants_of_the_same_data_have_no_advice_of_their_own(make_study: StudyMaker) -> None:
+    variants = [{"name": "long", "overrides": ["train.epochs=9"]}]
+    study = make_study(variants=variants)
+    aucs = {
+        f"dcnv2{variant}-{name}-seed0": 0.8
+        for variant in ("", "-long")
+        for name in ("single-1x", "single-4x", "multi-4x")
+    }
+    results = [replace(one, advice="nothing") for one in finished(study, aucs)]
+    (found,) = verdicts_of(entries_of(study, results))
+    assert found.base.row.variant == ""
+
+
 def test_tables_and_page_say_whether_the_advice_was_right(make_study: StudyMaker) -> None:
     study = make_study()
     found = entries(study, "more sets", HIGHER, UP)
