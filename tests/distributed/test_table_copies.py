@@ -93,6 +93,7 @@ SHARDINGS: dict[str, Sections] = {
     "row_wise": {"type": "row_wise"},
     "column_wise": {"type": "column_wise"},
     "table_row_wise": {"type": "table_row_wise"},
+    "table_column_wise": {"type": "table_column_wise"},
     "auto": {"type": "auto"},
     # One rank of a group has nothing to average.
     "one table beside replicated ones": {
