@@ -67,7 +67,7 @@ def is_gain(comparison: Comparison, sign: int = 1) -> bool:
 def verdicts_of(entries: Sequence[Entry]) -> list[Verdict]:
     """A verdict for each single embedding at the smallest factor and each larger factor tried."""
     smallest = min(entry.factor for entry in entries)
-    # A variant on the grid's own data is compared with the grid's base, and has no advice of its own.
+    # A variant on the grid's own data is compared with the grid's base: no advice of its own.
     bases = [
         one
         for one in entries

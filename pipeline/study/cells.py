@@ -70,15 +70,19 @@ def rows_of(study: StudySpec) -> tuple[Row, ...]:
 
 
 def cells_of(study: StudySpec) -> tuple[Cell, ...]:
-    """The runs, those of one seed after those of the seed before: early figures cover the grid."""
-    return tuple(
+    """The runs, those of one seed after those of the seed before: early figures cover the grid.
+
+    Factors of the first seed only come last, for they are the largest.
+    """
+    seeds, late = study.grid.seeds, study.grid.first_seed_only
+    cells = [
         _cell(study, row, factor, seed)
-        for seed in study.grid.seeds
+        for seed in seeds
         for row in rows_of(study)
         for factor in _factors(study, row)
-        if cell_row(study, row, factor) == row
-        and (seed == study.grid.seeds[0] or factor not in study.grid.first_seed_only)
-    )
+        if cell_row(study, row, factor) == row and (seed == seeds[0] or factor not in late)
+    ]
+    return tuple(sorted(cells, key=lambda cell: cell.factor in late))
 
 
 def cell_row(study: StudySpec, row: Row, factor: int) -> Row:

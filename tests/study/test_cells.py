@@ -96,11 +96,13 @@ def test_a_wrong_override_is_found_before_anything_runs(make_study: StudyMaker) 
         check_cells(cells)
 
 
-def test_a_large_factor_can_be_left_to_the_first_seed(make_study: StudyMaker) -> None:
+def test_a_large_factor_can_be_left_to_the_first_seed_and_comes_last(
+    make_study: StudyMaker,
+) -> None:
     sizes = {"interactions": ["dcnv2"], "factors": [1, 10], "seeds": [3, 4]}
     assert names(cells_of(make_study(grid={**sizes, "first_seed_only": [10]}))) == [
         "dcnv2-single-1x-seed3",
+        "dcnv2-single-1x-seed4",
         "dcnv2-single-10x-seed3",
         "dcnv2-multi-10x-seed3",
-        "dcnv2-single-1x-seed4",
     ]
