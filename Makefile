@@ -54,11 +54,11 @@ test-slow: $(INSTALLED)
 # and stops it when called with "down".
 test-slurm: $(INSTALLED)
 ifdef CLUSTER
-	settings="$$($(CLUSTER) up)" && trap '$(CLUSTER) down' EXIT && eval "$$settings" && pytest -m slurm
+	settings="$$($(CLUSTER) up)" && trap '$(CLUSTER) down' EXIT && eval "$$settings" && pytest -m slurm tests/components
 else
 	@sinfo || { echo "error: sinfo shows no Slurm cluster; set SLURM_CONF, or name a command that" \
 		"starts one: make test-slurm CLUSTER=path/to/script" >&2; exit 2; }
-	pytest -m slurm
+	pytest -m slurm tests/components
 endif
 
 KILLS := 30
