@@ -21,6 +21,8 @@ from pipeline.diagnostics.figure import (
 
 ROW_HEIGHT = 17
 LABEL_LENGTH = 18
+# Where the columns beside the bars end, to the right of the axes.
+COLUMNS_RIGHT = (34, 68)
 
 # A sparkline's scale: from the largest singular value down to this share of it.
 SPARKLINE_FLOOR = 1e-3
@@ -44,11 +46,11 @@ def abundance_bars(fields: Sequence[FieldCollapse]) -> str:
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.set(
-            xlim=(0, 1.12 * longest),
+            xlim=(0, 1.03 * longest),
             ylim=(len(fields) - 0.5, -1.5),
             xlabel="information abundance",
         )
-        _beside_axes(axes, -1, "rows", MUTED)
+        _beside_axes(axes, -1, ("value", "rows"), MUTED)
         label = (
             f"Information abundance of {len(fields)} fields, from {values[0]:.2f} in "
             f"{fields[0].name} to {values[-1]:.2f} in {fields[-1].name}. The table by field has "
@@ -58,35 +60,29 @@ def abundance_bars(fields: Sequence[FieldCollapse]) -> str:
 
 
 def _bar_details(axes: Axes, place: int, field: FieldCollapse) -> None:
-    """The value at a bar's end, a dot for each set, the random mark, and the field's rows."""
+    """A dot for each set, the random mark, and beside them the value and the field's rows."""
     value = field.together.information_abundance
-    axes.annotate(
-        f"{value:.1f}",
-        (value, place),
-        xytext=(4, 0),
-        textcoords="offset points",
-        verticalalignment="center",
-        fontsize=8.5,
-    )
     axes.plot(field.random_abundance, place, "|", color=ORANGE, markersize=10, markeredgewidth=1.4)
     if len(field.sets) > 1:
         dots = [one.information_abundance for one in field.sets]
         axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=3.4, alpha=0.8)
-    _beside_axes(axes, place, short_count(field.cardinality), MUTED)
+    _beside_axes(axes, place, (f"{value:.1f}", short_count(field.cardinality)), INK)
 
 
-def _beside_axes(axes: Axes, place: int, text: str, colour: str) -> None:
-    """Text at the right of the axes, at a bar's height."""
-    axes.text(
-        1.1,
-        place,
-        text,
-        transform=axes.get_yaxis_transform(),
-        horizontalalignment="right",
-        verticalalignment="center",
-        color=colour,
-        fontsize=8.5,
-    )
+def _beside_axes(axes: Axes, place: int, texts: Sequence[str], colour: str) -> None:
+    """Columns of texts to the right of the axes, at a bar's height, clear of its marks."""
+    for text, right in zip(texts, COLUMNS_RIGHT, strict=True):
+        axes.annotate(
+            text,
+            (1, place),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(right, 0),
+            textcoords="offset points",
+            horizontalalignment="right",
+            verticalalignment="center",
+            color=colour,
+            fontsize=8.5,
+        )
 
 
 def spectra(fields: Sequence[FieldCollapse], highlighted: Mapping[str, str]) -> str:
@@ -94,7 +90,7 @@ def spectra(fields: Sequence[FieldCollapse], highlighted: Mapping[str, str]) -> 
 
     Args:
         fields: the model's fields.
-        highlighted: up to three fields to show in colour, and what to call each of them.
+        highlighted: up to three fields to show in colour, and what to say of each of them, or "".
     """
     lines = [(field.name, field.together) for field in fields]
     return _spectra(lines, highlighted, "spectra-together", "with all sets side by side")
@@ -121,7 +117,8 @@ def _spectra(
             else:
                 axes.plot(dimensions, shown, color=FAINT, linewidth=0.8, alpha=0.5)
         for name, colour in colours.items():
-            axes.plot([], [], color=colour, label=f"{short_name(name)}, {highlighted[name]}")
+            label = ", ".join(filter(None, (short_name(name), highlighted[name])))
+            axes.plot([], [], color=colour, label=label)
         axes.set(yscale="log", xlabel="dimension", ylabel="singular value / largest")
         axes.set_xlim(0.5, longest + 0.5)
         axes.set_ylim(top=1.3)

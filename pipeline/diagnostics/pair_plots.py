@@ -18,6 +18,9 @@ from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 # From white, so that a dark cell is a large value on paper too.
 _SHADES = LinearSegmentedColormap.from_list("blues", ["#ffffff", PALE_BLUE, BLUE, "#0b2545"])
 
+# Above a set's pattern.
+TITLE_HEIGHT = 18
+
 # More fields than this have no room for names.
 _NAMED_FIELDS = 60
 
@@ -60,7 +63,9 @@ def pattern_maps(patterns: NDArray[np.float64], identity: str) -> str:
     down = math.ceil(sets / across)
     side = WIDTH / across
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH / 72, down * (side + 10) / 72), layout="constrained")
+        figure = Figure(
+            figsize=(WIDTH / 72, down * (side + TITLE_HEIGHT) / 72), layout="constrained"
+        )
         panels = figure.subplots(down, across, squeeze=False).flat
         for place, axes in enumerate(panels):
             if place >= sets:

@@ -20,6 +20,12 @@ _WEIGHTED = (
     "uses."
 )
 
+_LEVELS = {
+    "collapsed": "has collapsed",
+    "partly collapsed": "has partly collapsed",
+    "spread": "is spread",
+}
+
 
 def collapse_section(collapse: Sequence[FieldCollapse], weighted: bool, optimizer_note: str) -> str:
     """The section.
@@ -49,13 +55,19 @@ def _lead(collapse: Sequence[FieldCollapse]) -> str:
     """The verdict on all fields, in a few sentences."""
     levels = [field.level for field in collapse]
     mean = fmean(field.together.information_abundance for field in collapse)
-    fields = "field has" if len(collapse) == 1 else "fields have"
     sentences = [
-        f"{levels.count('collapsed')} of {len(collapse)} {fields} collapsed, "
-        f"{levels.count('partly collapsed')} partly; {levels.count('spread')} "
-        f"{'uses most of its' if levels.count('spread') == 1 else 'use most of their'} dimensions.",
+        f"{levels.count('collapsed')} of {len(collapse)} fields have collapsed, "
+        f"{levels.count('partly collapsed')} partly; {levels.count('spread')} use most of "
+        "their dimensions.",
         f"{_sizes(collapse)} the mean information abundance is {mean:.2f}.",
     ]
+    if len(collapse) == 1:
+        only = collapse[0]
+        sentences = [
+            f"{escape(only.name)} {_LEVELS[only.level]}: {only.verdict}.",
+            f"Its information abundance is {mean:.2f}, {only.abundance_over_random:.2f} of that of "
+            "a random matrix.",
+        ]
     diversity = [field.diversity for field in collapse if field.diversity is not None]
     if diversity:
         sentences.append(f"The mean diversity between sets is {fmean(diversity):.2f}.")
@@ -128,5 +140,8 @@ def _highlighted(collapse: Sequence[FieldCollapse]) -> dict[str, str]:
     """The fields of highest, median and lowest information abundance, if rows do not limit them."""
     free = [field for field in collapse if field.cardinality > field.together.dimensions]
     ranked = sorted(free or collapse, key=lambda field: field.together.information_abundance)
-    chosen = {"lowest": ranked[0], "highest": ranked[-1], "median": ranked[len(ranked) // 2]}
-    return {chosen[rank].name: rank for rank in ("highest", "median", "lowest")}
+    if len(ranked) == 1:
+        return {ranked[0].name: ""}
+    names = [field.name for field in ranked]
+    chosen = {names[-1]: "highest", names[len(names) // 2]: "median", names[0]: "lowest"}
+    return {**chosen, names[-1]: "highest"}

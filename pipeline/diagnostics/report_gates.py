@@ -17,7 +17,7 @@ def gates_section(metrics: Mapping[str, Any]) -> str:
             '<section aria-labelledby="gates">',
             '<h2 id="gates">Which experts count?</h2>',
             f'<p class="lead">{_lead(by_task)}</p>',
-            '<div class="scroll" tabindex="0" role="region" aria-labelledby="gates">',
+            '<div class="scroll" tabindex="0" role="region" aria-label="Experts by task">',
             _table(by_task),
             "</div>",
             '<p class="hint">Weight: the mean over the rows of the test split. Load: the share of '

@@ -154,6 +154,8 @@ def _verdict(field: FieldCollapse) -> str:
 
 
 def _set_range(field: FieldCollapse) -> str:
+    if len(field.sets) == 1:
+        return ABSENT
     values = [one.information_abundance for one in field.sets]
     return f"{min(values):.2f} to {max(values):.2f}"
 

@@ -52,7 +52,9 @@ def validation_curve(curves: Sequence[Mapping[str, Any]], oracle_auc: float | No
         axes.plot(range(1, len(aucs) + 1), aucs, "o-", color=BLUE, ms=4)
         axes.plot(best + 1, aucs[best], "o", color=ORANGE, ms=8)
         axes.margins(x=0.12, y=0.2)
-        _beside(axes, f"best {aucs[best]:.4f}", (best + 1, aucs[best]), -15, ORANGE)
+        # The curve lies below its best; the oracle's line above.
+        points_up = 8 if oracle_auc is None else -15
+        _beside(axes, f"best {aucs[best]:.4f}", (best + 1, aucs[best]), points_up, ORANGE)
         if oracle_auc is not None:
             axes.axhline(oracle_auc, color=TEAL, linestyle=DASHES, linewidth=1.2)
             middle = (len(aucs) + 1) / 2

@@ -129,5 +129,5 @@ def _sampling(overview: Overview) -> str:
 
 def _scrolling(table: str) -> str:
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-labelledby="fields">\n{table}\n</div>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="All fields">\n{table}\n</div>'
     )
