@@ -4,7 +4,8 @@
     make bench-collapse LARGE_ROWS=10000000   fewer
 
 The large matrix is drawn block by block, as the shards of a table would come, and never held; the
-time without drawing is what measuring takes.
+time without drawing is what measuring takes. Times are CPU seconds: on several cores give
+OMP_NUM_THREADS=1 for those of one.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def main() -> None:
     drawn, measured, found = _measure_streamed(large_rows)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{large_rows:,} x {COLUMNS} streamed: {measured:.1f} s, "
+        f"{large_rows:,} x {COLUMNS} streamed: {measured:.1f} CPU seconds, "
         f"{large_rows * COLUMNS * 4 / measured / 1e9:.2f} GB/s (drawing took {drawn:.1f} s more), "
         f"information abundance {found.together.information_abundance:.3f}, "
         f"{found.abundance_over_random:.4f} of random; peak of this process {peak:,.0f} MiB"
@@ -53,39 +54,39 @@ def _compare_with_svd() -> None:
     difference = abs(information_abundance(values) - ours.together.information_abundance)
     print(
         f"{FITTING_ROWS:,} x {COLUMNS}: plain {plain_seconds:.2f} s, with the weighted Gram matrix "
-        f"{both_seconds:.2f} s; svdvals {svd_seconds:.2f} s, {svd_seconds / plain_seconds:.1f} and "
-        f"{svd_seconds / both_seconds:.1f} times as long; information abundance differs by "
+        f"{both_seconds:.2f} s; svdvals {svd_seconds:.2f} CPU seconds, "
+        f"{svd_seconds / plain_seconds:.1f} and {svd_seconds / both_seconds:.1f} times as long; information abundance differs by "
         f"{difference:.1e}"
     )
 
 
 def _timed(measure: Callable[[], Found]) -> tuple[float, Found]:
-    """The shortest of ``ROUNDS``, in seconds, and what was found."""
+    """The least CPU seconds of ``ROUNDS``, which other work disturbs less, and what was found."""
     seconds = []
     for _ in range(ROUNDS):
-        started = time.perf_counter()
+        started = time.process_time()
         found = measure()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     return min(seconds), found
 
 
 def _measure_streamed(rows: int) -> tuple[float, float, FieldCollapse]:
-    """Seconds of drawing, seconds of measuring, and what was found."""
+    """CPU seconds of drawing, of measuring, and what was found."""
     generator = torch.Generator().manual_seed(0)
     total: FieldGram | None = None
     drawing = measuring = 0.0
     for start in range(0, rows, BLOCK_ROWS):
-        began = time.perf_counter()
+        began = time.process_time()
         block = torch.randn(min(BLOCK_ROWS, rows - start), COLUMNS, generator=generator)
-        drawn = time.perf_counter()
+        drawn = time.process_time()
         part = field_gram("a", [block], None)
         total = part if total is None else total + part
         drawing += drawn - began
-        measuring += time.perf_counter() - drawn
+        measuring += time.process_time() - drawn
     assert total is not None
-    began = time.perf_counter()
+    began = time.process_time()
     found = analyse_field(total)
-    return drawing, measuring + time.perf_counter() - began, found
+    return drawing, measuring + time.process_time() - began, found
 
 
 if __name__ == "__main__":
