@@ -55,8 +55,8 @@ def _compare_with_svd() -> None:
     print(
         f"{FITTING_ROWS:,} x {COLUMNS}: plain {plain_seconds:.2f} s, with the weighted Gram matrix "
         f"{both_seconds:.2f} s; svdvals {svd_seconds:.2f} CPU seconds, "
-        f"{svd_seconds / plain_seconds:.1f} and {svd_seconds / both_seconds:.1f} times as long; information abundance differs by "
-        f"{difference:.1e}"
+        f"{svd_seconds / plain_seconds:.1f} and {svd_seconds / both_seconds:.1f} times as long; "
+        f"information abundance differs by {difference:.1e}"
     )
 
 
