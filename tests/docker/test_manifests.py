@@ -102,7 +102,7 @@ def test_tensorboards_port_is_served_and_asked_whether_it_answers() -> None:
     port = TENSORBOARD.port_map["http"]
     service = COMPOSE["services"]["tensorboard"]
     assert with_defaults(service["ports"][0]) == f"127.0.0.1:{port}:{port}"
-    assert f"http://localhost:{port}" in service["healthcheck"]["test"][-1]
+    assert f"http://localhost:{port}" in service["healthcheck"]["test"]
     (container,) = pod()["containers"]
     assert container["ports"] == [{"name": "http", "containerPort": port}]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
