@@ -25,10 +25,12 @@ def check_fbgemm_files(installed: Mapping[str, str]) -> Iterator[Finding]:
     changed = {name: changed_libraries(metadata.distribution(name)) for name in builds}
     if len(builds) == 2:
         whole = [name for name in builds if not changed[name]]
-        loaded = f"what lies there is {whole[0]}" if whole else "neither is whole"
+        state = f"what lies there is {whole[0]}" if whole else "neither is whole"
+        if len(whole) == 2:
+            state = "each is whole in a site-packages of its own, and the first on the path loads"
         found = (
             f"{FBGEMM_CPU} {installed[FBGEMM_CPU]} and {FBGEMM_CUDA} {installed[FBGEMM_CUDA]} (for "
-            f"CUDA) are installed over each other in the folder fbgemm_gpu: {loaded}"
+            f"CUDA) own one folder, fbgemm_gpu: {state}"
         )
         yield Finding(_SUBJECT, "fault", found, triple())
     elif builds:

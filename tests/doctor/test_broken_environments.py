@@ -35,7 +35,10 @@ class Environment:
     def install(self, *requirements: str) -> None:
         """Installs one after the other, without what they need."""
         for one in requirements:
-            done = self.run(f"python -m pip install --no-deps --no-cache-dir {one}")
+            # Else what the outer environment has would count as installed.
+            done = self.run(
+                f"python -m pip install --ignore-installed --no-deps --no-cache-dir {one}"
+            )
             if done.returncode != 0:
                 pytest.skip(f"{one}: {done.stderr.strip().splitlines()[-1]}")
 
@@ -66,7 +69,7 @@ def test_the_cuda_fbgemm_over_the_cpu_one(environment: Environment) -> None:
     environment.install("fbgemm-gpu-cpu==1.8.0", "fbgemm-gpu==1.8.0")
     code, said = environment.visit()
     assert code == 1
-    assert "FAULT    fbgemm files: fbgemm-gpu-cpu 1.8.0 and fbgemm-gpu 1.8.0 (for CUDA) are" in said
+    assert "FAULT    fbgemm files: fbgemm-gpu-cpu 1.8.0 and fbgemm-gpu 1.8.0 (for CUDA) own" in said
     assert "what lies there is fbgemm-gpu\n" in said
     assert "FAULT    import fbgemm_gpu: a CUDA build of fbgemm stands over a CPU build" in said
     assert environment.run(first_cure(said)).returncode == 0

@@ -56,3 +56,15 @@ def test_files_that_the_other_build_took_along_are_missed(site: Path) -> None:
 def test_files_of_a_build_that_pip_does_not_know_are_noticed(site: Path) -> None:
     write(site, CUDA)
     assert only().found.startswith("2 libraries of fbgemm-gpu-cpu 1.8.0 are missing or another")
+
+
+def test_two_builds_that_are_both_whole_stand_in_two_places(
+    site: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(site, CPU)
+    other = tmp_path_factory.mktemp("other")
+    pretend_installed(other, "fbgemm-gpu", "1.8.0", sizes=CUDA)
+    (other / "fbgemm_gpu").mkdir()
+    write(other, CUDA)
+    monkeypatch.syspath_prepend(other)
+    assert "each is whole in a site-packages of its own" in only().found
