@@ -2,6 +2,8 @@
 
 import subprocess
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -38,23 +40,36 @@ def wait_for_step(spec: Spec, step: int, process: subprocess.Popen[str]) -> None
     raise TimeoutError(f"no step {step} within two minutes, or the training ended before")
 
 
+def assert_kills_do_not_matter(
+    make_spec: SpecMaker, steps: Iterable[int], processes: int, sections: dict[str, Any]
+) -> None:
+    """Trains unbroken, then killed at the steps, and compares every tensor of the last states."""
+    unbroken, killed = make_spec("unbroken", **sections), make_spec("killed", **sections)
+    finish(start_torchrun("pipeline.train", unbroken, processes))
+    for step in steps:
+        process = start_torchrun("pipeline.train", killed, processes)
+        wait_for_step(killed, step, process)
+        kill(process)
+    finish(start_torchrun("pipeline.train", killed, processes))
+    expected, found = last_state(unbroken), last_state(killed)
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
+
+
 @pytest.mark.parametrize("optimizer", ["adagrad", pytest.param("adam", marks=pytest.mark.slow)])
 def test_sigkill_and_restart_give_the_weights_of_an_unbroken_run(
     make_spec: SpecMaker, optimizer: str
 ) -> None:
     chosen = {"embedding_optimizer": {"name": optimizer, "learning_rate": 0.02}}
-    unbroken = make_spec("unbroken", **DEMANDING, **chosen)
-    killed = make_spec("killed", **DEMANDING, **chosen)
-    finish(start_torchrun("pipeline.train", unbroken, processes=2))
-    for step in (6, 20):
-        process = start_torchrun("pipeline.train", killed, processes=2)
-        wait_for_step(killed, step, process)
-        kill(process)
-    finish(start_torchrun("pipeline.train", killed, processes=2))
-    expected, found = last_state(unbroken), last_state(killed)
-    assert expected.keys() == found.keys()
-    for name, tensor in expected.items():
-        assert torch.equal(tensor, found[name]), name
+    assert_kills_do_not_matter(make_spec, (6, 20), 2, {**DEMANDING, **chosen})
+
+
+@pytest.mark.slow
+def test_more_than_two_ranks_add_their_gradients_in_the_same_order_after_a_restart(
+    make_spec: SpecMaker,
+) -> None:
+    assert_kills_do_not_matter(make_spec, (6,), 4, {**DEMANDING, "sharding": {"type": "row_wise"}})
 
 
 def test_the_journal_of_a_resumed_run_has_every_step_once(make_spec: SpecMaker) -> None:
