@@ -96,7 +96,8 @@ def test_whatever_the_dockerfile_copies_is_there() -> None:
     copies = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
     paths = [path for line in copies for path in line.split()]
     assert "pipeline" in paths
-    assert not [path for path in paths if not (ROOT / path).exists()]
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    assert missing == ["docker/wheels*"], "a folder of the user's own may be missing, nothing else"
 
 
 def test_a_cuda_image_with_the_cpu_build_of_torch_is_refused() -> None:
