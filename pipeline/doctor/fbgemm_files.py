@@ -4,6 +4,7 @@ Both builds of fbgemm own that folder. Installing the second writes over the fir
 either takes files of the other away; pip notices neither. Each build's own record tells.
 """
 
+import csv
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -47,9 +48,15 @@ def check_fbgemm_files(installed: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def changed_libraries(build: metadata.Distribution) -> list[str]:
-    """The shared libraries that are not as ``build`` installed them, judged by their sizes."""
-    recorded = [file for file in build.files or [] if file.suffix == ".so"]
-    return [str(file) for file in recorded if _size(Path(str(file.locate()))) != file.size]
+    """The shared libraries that are not as ``build`` installed them, judged by their sizes.
+
+    Reads pip's record: of ``Distribution.files`` Python 3.12 leaves out what is gone.
+    """
+    record = csv.reader((build.read_text("RECORD") or "").splitlines())
+    sizes = {file: int(size) for file, _, size in record if file.endswith(".so")}
+    return [
+        file for file, size in sizes.items() if _size(Path(str(build.locate_file(file)))) != size
+    ]
 
 
 def _size(path: Path) -> int:
