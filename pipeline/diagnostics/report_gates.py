@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pipeline.page.elements import table
+from pipeline.page.elements import table, table_section
 
 
 def gates_section(metrics: Mapping[str, Any]) -> str:
@@ -12,19 +12,15 @@ def gates_section(metrics: Mapping[str, Any]) -> str:
     if "gate" not in metrics:
         return ""
     by_task: Mapping[str, Any] = metrics["gate"]
-    return "\n".join(
-        [
-            '<section aria-labelledby="gates">',
-            '<h2 id="gates">Which experts count?</h2>',
-            f'<p class="lead">{_lead(by_task)}</p>',
-            '<div class="scroll" tabindex="0" role="region" aria-label="Experts by task">',
-            _table(by_task),
-            "</div>",
-            '<p class="hint">Weight: the mean over the rows of the test split. Load: the share of '
-            "rows that keep the expert; where a gate keeps all experts, that have it as their "
-            "first.</p>",
-            "</section>",
-        ]
+    return table_section(
+        "gates",
+        "Which experts count?",
+        _lead(by_task),
+        "Experts by task",
+        _table(by_task),
+        "Weight: the mean over the rows of the test split. Load: the share of "
+        "rows that keep the expert; where a gate keeps all experts, that have it as their "
+        "first.",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pipeline.page.elements import ABSENT, table
+from pipeline.page.elements import ABSENT, table, table_section
 
 
 def planted_section(metrics: Mapping[str, Any]) -> str:
@@ -12,21 +12,17 @@ def planted_section(metrics: Mapping[str, Any]) -> str:
     if "planted" not in metrics:
         return ""
     planted: Mapping[str, Any] = metrics["planted"]
-    return "\n".join(
-        [
-            '<section aria-labelledby="planted">',
-            '<h2 id="planted">Have the sets found the planted patterns?</h2>',
-            f'<p class="lead">{_lead(planted)}</p>',
-            '<div class="scroll" tabindex="0" role="region" aria-label="Planted patterns">',
-            _table(planted["patterns"]),
-            "</div>",
-            '<p class="hint">Found: the chance that the weights by which a pair of the pattern '
-            "meets have a larger norm, over all sets together, than those of a pair of no pattern. "
-            "Best set: where the pattern's pairs stand out most from all others, those of other "
-            "patterns among them, and the chance there. 1 is all of them, 0.5 what is expected of "
-            "nothing learnt.</p>",
-            "</section>",
-        ]
+    return table_section(
+        "planted",
+        "Have the sets found the planted patterns?",
+        _lead(planted),
+        "Planted patterns",
+        _table(planted["patterns"]),
+        "Found: the chance that the weights by which a pair of the pattern "
+        "meets have a larger norm, over all sets together, than those of a pair of no pattern. "
+        "Best set: where the pattern's pairs stand out most from all others, those of other "
+        "patterns among them, and the chance there. 1 is all of them, 0.5 what is expected of "
+        "nothing learnt.",
     )
 
 

@@ -92,3 +92,28 @@ def percent(share: float) -> str:
     '12.3&nbsp;%'
     """
     return f"{100 * share:.1f}&nbsp;%"
+
+
+def table_section(identity: str, title: str, lead: str, label: str, table: str, hint: str) -> str:
+    """A section of a page: its heading, what there is to see, a table that scrolls, how to read it.
+
+    Args:
+        identity: the heading's id.
+        title: the heading.
+        lead: what there is to see, ready HTML.
+        label: what a screen reader calls the table's region.
+        table: ready HTML.
+        hint: how to read it, ready HTML.
+    """
+    return "\n".join(
+        [
+            f'<section aria-labelledby="{identity}">',
+            f'<h2 id="{identity}">{title}</h2>',
+            f'<p class="lead">{lead}</p>',
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">',
+            table,
+            "</div>",
+            f'<p class="hint">{hint}</p>',
+            "</section>",
+        ]
+    )
