@@ -132,9 +132,9 @@ def analyse_field(gram: FieldGram) -> FieldCollapse:
     return FieldCollapse(
         name=gram.name,
         cardinality=gram.rows,
-        sets=tuple(_measure(blocks[m][m]) for m in range(len(widths))),
-        together=_measure(gram.plain),
-        weighted=_measure(gram.weighted),
+        sets=tuple(spectrum_of(blocks[m][m]) for m in range(len(widths))),
+        together=spectrum_of(gram.plain),
+        weighted=spectrum_of(gram.weighted),
         random_abundance=random_abundance(gram.rows, sum(widths)),
         diversity=_diversity(blocks) if len(widths) > 1 else None,
     )
@@ -195,7 +195,8 @@ def _blocks(gram: Tensor, widths: Sequence[int]) -> list[tuple[Tensor, ...]]:
     return [rows.split(list(widths), dim=1) for rows in gram.split(list(widths))]
 
 
-def _measure(gram: Tensor) -> Spectrum:
+def spectrum_of(gram: Tensor) -> Spectrum:
+    """The measures of the matrix that a Gram matrix (K, K) was made from."""
     values = singular_values(gram)
     normalised = values / values[0] if values[0] > 0 else values
     return Spectrum(

@@ -1,9 +1,9 @@
 """What a validation finds of collapse, as points and pictures of the journal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.diagnostics.collapse import FieldCollapse
+from pipeline.diagnostics.collapse import Spectrum
 from pipeline.diagnostics.collapse_images import abundance_image, spectra_image
 from pipeline.training.journal import Journal, read_journal
 
@@ -22,11 +22,11 @@ class CollapseLog:
         self._journal = journal
         self._past = [point for point in read_journal(journal_file) if point["kind"] == KIND]
 
-    def write(self, step: int, epoch: int, collapse: Sequence[FieldCollapse]) -> None:
-        """What one validation found."""
-        found = {field.name: field.together.information_abundance for field in collapse}
+    def write(self, step: int, epoch: int, spectra: Mapping[str, Spectrum]) -> None:
+        """What one validation found, of each field with all sets side by side."""
+        found = {name: one.information_abundance for name, one in spectra.items()}
         self._journal.write(KIND, step, epoch, found)
         self._past.append(found)
         by_validation = [{name: point[name] for name in found} for point in self._past]
         self._journal.image("collapse/information_abundance", abundance_image(by_validation), step)
-        self._journal.image("collapse/spectra", spectra_image(collapse), step)
+        self._journal.image("collapse/spectra", spectra_image(spectra), step)

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from pipeline.console import Advance, InputError, progress
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import Manifest
-from pipeline.diagnostics.collapse import analyse_field
+from pipeline.diagnostics.collapse import spectrum_of
 from pipeline.distributed.batch_statistics import average_batch_statistics
 from pipeline.distributed.runtime import Runtime
 from pipeline.model.click_task import Prediction
@@ -242,14 +242,13 @@ class Trainer:
         is_best = at.stopping.update(at.step, epoch, scores[metric])
         self._keep(is_best)
         written = self._saver.wait()
-        tables, dataset = self._training.model.tables, self._spec.dataset_directory
-        grams = probe_grams(written, tables, dataset, self._runtime)
-        collapse = [analyse_field(gram) for gram in grams]
-        abundance = fmean(field.together.information_abundance for field in collapse)
+        grams = probe_grams(written, self._training.model.tables, None, self._runtime)
+        spectra = {gram.name: spectrum_of(gram.plain) for gram in grams}
+        abundance = fmean(one.information_abundance for one in spectra.values())
         point = {**scores, "information_abundance": abundance}
         if self._journal is not None and self._collapse_log is not None:
             self._journal.write("valid", at.step, epoch, point)
-            self._collapse_log.write(at.step, epoch, collapse)
+            self._collapse_log.write(at.step, epoch, spectra)
         self._saver.settle()
         self._say(
             f"epoch {epoch + 1}{'' if ended else f', step {at.step:,}'}: validation AUC "

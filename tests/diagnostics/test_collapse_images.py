@@ -3,20 +3,16 @@
 import numpy as np
 import torch
 
-from pipeline.diagnostics.collapse import FieldCollapse, analyse_field
+from pipeline.diagnostics.collapse import Spectrum, spectrum_of
 from pipeline.diagnostics.collapse_images import abundance_image, spectra_image
-from pipeline.diagnostics.field_gram import field_gram
+from pipeline.diagnostics.gram_sum import gram
 
 
-def fields() -> list[FieldCollapse]:
+def spectra() -> dict[str, Spectrum]:
     """One whose dimensions are all alike, and one of a single direction."""
     alike = torch.eye(8)
     single = torch.outer(torch.arange(1.0, 9.0), torch.ones(8))
-    counts = torch.ones(8, dtype=torch.int64)
-    return [
-        analyse_field(field_gram(name, [rows], counts))
-        for name, rows in (("alike", alike), ("single", single))
-    ]
+    return {"alike": spectrum_of(gram(alike)), "single": spectrum_of(gram(single))}
 
 
 def blue_cells(image: np.ndarray) -> np.ndarray:
@@ -26,7 +22,7 @@ def blue_cells(image: np.ndarray) -> np.ndarray:
 
 
 def test_a_collapsed_field_is_dark_at_its_left_alone() -> None:
-    rows = blue_cells(spectra_image(fields())).sum(axis=1)
+    rows = blue_cells(spectra_image(spectra())).sum(axis=1)
     dark = np.flatnonzero(rows)
     upper, lower = rows[dark[len(dark) // 4]], rows[dark[3 * len(dark) // 4]]
     assert upper > 5 * lower > 0
