@@ -48,14 +48,19 @@ class Verdict:
 
         "More sets" is right if they gain and a wider single embedding does not gain more, partly
         right if it does. "Nothing" and "fewer dimensions" are right if nothing larger gains.
+        "Nothing" says that nothing has collapsed; it is partly right if a larger model gains, but
+        the sets have no lead over the wider single embedding, for then collapse was not the limit.
         """
         if self.advice == "more sets":
             if not is_gain(self.more_sets):
                 return "wrong"
             return "partly right" if is_gain(self.sets_over_wider, -1) else "right"
-        if self.advice in ("nothing", "fewer dimensions"):
-            return "wrong" if is_gain(self.more_sets) or is_gain(self.wider) else "right"
-        return "not tried"
+        if self.advice not in ("nothing", "fewer dimensions"):
+            return "not tried"
+        if not is_gain(self.more_sets) and not is_gain(self.wider):
+            return "right"
+        collapsed = self.advice == "fewer dimensions" or is_gain(self.sets_over_wider)
+        return "wrong" if collapsed else "partly right"
 
 
 def is_gain(comparison: Comparison, sign: int = 1) -> bool:
