@@ -55,7 +55,9 @@ def metrics_of_ranks(
         ranks: the number of processes.
         folder: an empty one.
     """
-    multiprocessing.spawn(_work, (cases, ranks, folder), nprocs=ranks)
+    multiprocessing.start_processes(
+        _work, (cases, ranks, folder), nprocs=ranks, start_method="forkserver"
+    )
     return [pickle.loads((folder / str(rank)).read_bytes()) for rank in range(ranks)]
 
 

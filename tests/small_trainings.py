@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from ranks import run_ranks
 
 from pipeline import train
 from pipeline.spec import Spec
@@ -88,15 +89,14 @@ def start_torchrun(module: str, spec: Spec, processes: int) -> subprocess.Popen[
     )
 
 
+def run_stage(module: str, spec: Spec, processes: int) -> None:
+    """Runs a stage, which must succeed, by so many ranks."""
+    run_ranks(module, [write_spec(spec)], processes)
+
+
 def run_together(specs: Mapping[str, Spec], processes: int, node_ranks: int) -> None:
     """Trains and evaluates them all in one job of so many processes, so many a node."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes)]
-    command += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0", str(SEVERAL)]
-    paths = [str(write_spec(spec)) for spec in specs.values()]
-    result = subprocess.run(
-        [*command, str(node_ranks), *paths], capture_output=True, text=True, timeout=1200
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    run_ranks(SEVERAL, [node_ranks, *map(write_spec, specs.values())], processes)
 
 
 def losses(spec: Spec) -> list[float]:

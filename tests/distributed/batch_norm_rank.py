@@ -1,6 +1,6 @@
-"""One rank of a synchronised batch normalisation in float64, started by torchrun.
+"""One rank of a synchronised batch normalisation in float64.
 
-    torchrun --nproc_per_node 2 batch_norm_rank.py FOLDER
+    batch_norm_rank.py FOLDER
 
 Reads ``inputs.pt``: steps of rows (steps, M, B, features), as many weights of the outputs' sum, and
 the layer's scale and shift. Writes ``rank<r>.pt``: every step's outputs and gradients by this

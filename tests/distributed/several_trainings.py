@@ -1,9 +1,8 @@
-"""Trains and evaluates several specs one after the other in one job, under torchrun.
+"""Trains and evaluates several specs one after the other in one job: a rank of it.
 
-    torchrun --nproc_per_node 4 several_trainings.py 2 first.toml second.toml
+    several_trainings.py 2 first.toml second.toml
 
-The first argument is the ranks of a node, which may be fewer than run on this machine. One job for
-all saves the seconds that every process takes to import torch and torchrec.
+The first argument is the ranks of a node, which may be fewer than run on this machine.
 """
 
 import os

@@ -1,13 +1,11 @@
 """Batch normalisation of ranks that run: two processes over gloo, in float64."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from ranks import run_ranks
 from torch import Tensor, nn
 
 from pipeline.model.layers import SetBatchNorm
@@ -40,14 +38,7 @@ def found(
     """What each of two processes wrote."""
     folder = tmp_path_factory.mktemp("batch_norm")
     torch.save(given, folder / "inputs.pt")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    paths = [str(HERE / "batch_norm_rank.py"), str(folder)]
-    subprocess.run(
-        [*command, "--nproc_per_node", str(RANKS), *paths],
-        check=True,
-        timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])},
-    )
+    run_ranks(HERE / "batch_norm_rank.py", [folder], RANKS)
     return [torch.load(folder / f"rank{rank}.pt", weights_only=True) for rank in range(RANKS)]
 
 

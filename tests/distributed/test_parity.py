@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from small_trainings import (
     SpecMaker,
-    finish,
     losses,
+    run_stage,
     run_together,
-    start_torchrun,
     train_here,
 )
 
@@ -130,7 +129,7 @@ def test_half_precision_between_ranks_is_close_and_not_equal(make_spec: SpecMake
 def test_a_resumed_training_follows_the_plan_that_its_run_has_stored(make_spec: SpecMaker) -> None:
     """A plan that the planner would not make: every table on the second rank."""
     spec = make_spec(sharding={"type": "table_wise"}, train={"epochs": 1})
-    finish(start_torchrun("pipeline.train", spec, processes=2))
+    run_stage("pipeline.train", spec, 2)
     directory = RunDirectory(spec.run_directory)
     stored = directory.plan_record_file.read_text()
     moved = json.loads(stored)
@@ -140,7 +139,7 @@ def test_a_resumed_training_follows_the_plan_that_its_run_has_stored(make_spec: 
     directory.plan_record_file.write_text(json.dumps(moved))
     record = json.loads(directory.record_file.read_text())
     directory.record_file.write_text(json.dumps({**record, "complete": False}))
-    finish(start_torchrun("pipeline.train", spec, processes=2))
+    run_stage("pipeline.train", spec, 2)
     assert json.loads(directory.plan_record_file.read_text()) == moved != json.loads(stored)
 
 
@@ -149,7 +148,7 @@ def test_evaluation_does_not_depend_on_the_number_of_processes(make_spec: SpecMa
     train_here(spec)
     alone = metrics_of(spec)
     RunDirectory(spec.run_directory).metrics_file.unlink()
-    finish(start_torchrun("pipeline.evaluate", spec, processes=2))
+    run_stage("pipeline.evaluate", spec, 2)
     assert metrics_written(spec) == pytest.approx(alone, abs=1e-6)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from small_trainings import SpecMaker, finish, last_state, start_torchrun, train_here
+from small_trainings import SpecMaker, last_state, run_stage, train_here
 from torch import allclose
 from torch.testing import assert_close
 
@@ -33,7 +33,7 @@ def test_two_processes_make_the_steps_of_one(
         "unlimited",
         **{**sections, "embedding_optimizer": free, "train": {**sections["train"], "clip_norm": 0}},
     )
-    finish(start_torchrun("pipeline.train", two, processes=2))
+    run_stage("pipeline.train", two, 2)
     train_here(one)
     train_here(unlimited)
     expected, found, free_state = (last_state(spec) for spec in (one, two, unlimited))

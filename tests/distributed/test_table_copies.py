@@ -11,11 +11,10 @@ import pytest
 import torch
 from small_trainings import (
     SpecMaker,
-    finish,
     last_state,
     losses,
+    run_stage,
     run_together,
-    start_torchrun,
     train_here,
     write_spec,
 )
@@ -82,7 +81,7 @@ def test_after_every_step_the_copies_are_the_mean_of_each_groups_own_step(
     make_spec: SpecMaker, optimizer: str, rate: float
 ) -> None:
     spec = make_spec(**sections(optimizer, rate, type="table_wise", group_size=1))
-    finish(start_torchrun("pipeline.train", spec, processes=2))
+    run_stage("pipeline.train", spec, 2)
     with start_runtime("cpu") as runtime:
         expected = averaged_steps(spec, 2, runtime)
     assert_close(last_state(spec), expected, rtol=1e-5, atol=1e-6)
@@ -130,7 +129,7 @@ def test_groups_learn_what_torchrecs_own_dmp_collection_learns(
 ) -> None:
     case = sections(optimizer, 0.05, type="row_wise", group_size=2)
     ours, theirs = make_spec("ours", **case), make_spec("theirs", **case)
-    finish(start_torchrun("pipeline.train", ours, processes=4))
+    run_stage("pipeline.train", ours, 4)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "4"]
     command += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0"]
     script = Path(__file__).with_name("torchrecs_copies.py")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pytest
-from small_trainings import SpecMaker, children, finish, kill, start_torchrun, train_here
+from small_trainings import SpecMaker, children, kill, run_stage, start_torchrun, train_here
 
 from pipeline.data.manifest import SPLITS, read_manifest
 from pipeline.data.preparation.build import build
@@ -105,7 +105,7 @@ def test_more_ranks_than_rows_train_and_validate_alike(
 ) -> None:
     of_few = {"data": {"directory": str(dataset_of_few_rows)}, "train": {"batch_size": 2}}
     alone, together = make_spec("alone", **of_few), make_spec("together", **of_few)
-    finish(start_torchrun("pipeline.train", together, processes=3))
+    run_stage("pipeline.train", together, 3)
     train_here(alone)
     curves = [
         [(point["kind"], point.get("loss")) for point in read_journal(directory.journal_file)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
@@ -78,7 +78,7 @@ def test_packed_and_separate_tables_of_a_mixture_learn_the_same(
 )
 def test_two_processes_learn_a_mixture_as_one_does(make_mixture: SpecMaker, sharding: str) -> None:
     one, two = (make_mixture(name, sharding={"type": sharding}) for name in ("one", "two"))
-    finish(start_torchrun("pipeline.train", two, processes=2))
+    run_stage("pipeline.train", two, 2)
     train_here(one)
     assert losses(two) == pytest.approx(losses(one), abs=1e-4)
     # Two processes wrote the checkpoint, one reads it.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.model.interactions.dcnv2 import DCNv2
 from pipeline.model.regularizers.alignment import interaction_alignment
@@ -60,7 +60,7 @@ def test_starts_at_the_value_of_the_starting_weights_and_falls(make_spec: SpecMa
 def test_of_two_processes_is_that_of_one(make_spec: SpecMaker) -> None:
     one, two = (make_spec(name, model=OF_WEIGHTS, train={"epochs": 1}) for name in ("one", "two"))
     train_here(one)
-    finish(start_torchrun("pipeline.train", two, 2))
+    run_stage("pipeline.train", two, 2)
     ours, theirs = ([point["penalty"] for point in train_points(spec)] for spec in (two, one))
     assert ours == pytest.approx(theirs, rel=1e-3)
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 import torch
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.console import InputError
 from pipeline.distributed.runtime import start_runtime
@@ -35,8 +35,8 @@ def test_so_it_does_on_two_processes(make_spec: SpecMaker) -> None:
         make_spec(kind, train={"pipeline": kind, "epochs": 1}, sharding={"type": "row_wise"})
         for kind in ("overlapped", "plain")
     )
-    finish(start_torchrun("pipeline.train", overlapped, processes=2))
-    finish(start_torchrun("pipeline.train", plain, processes=2))
+    run_stage("pipeline.train", overlapped, 2)
+    run_stage("pipeline.train", plain, 2)
     assert losses(plain) == pytest.approx(losses(overlapped), abs=1e-6)
 
 

@@ -10,7 +10,7 @@ import pyarrow.csv
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS, Manifest, read_manifest
@@ -79,7 +79,7 @@ def test_gauc_reaches_the_journal_and_metrics_json_from_two_processes_too(
     ungrouped = make_spec(train={"epochs": 1})
     assert not is_evaluated(ungrouped)
     directory.metrics_file.unlink()
-    finish(start_torchrun("pipeline.evaluate", spec, processes=2))
+    run_stage("pipeline.evaluate", spec, 2)
     together = json.loads(directory.metrics_file.read_text())
     for split in ("valid", "test"):
         assert together[split] == pytest.approx(alone[split], abs=1e-6)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from small_trainings import (
     SpecMaker,
-    finish,
     kill,
     last_state,
+    run_stage,
     start_torchrun,
     train_here,
 )
@@ -45,12 +45,12 @@ def assert_kills_do_not_matter(
 ) -> None:
     """Trains unbroken, then killed at the steps, and compares every tensor of the last states."""
     unbroken, killed = make_spec("unbroken", **sections), make_spec("killed", **sections)
-    finish(start_torchrun("pipeline.train", unbroken, processes))
+    run_stage("pipeline.train", unbroken, processes)
     for step in steps:
         process = start_torchrun("pipeline.train", killed, processes)
         wait_for_step(killed, step, process)
         kill(process)
-    finish(start_torchrun("pipeline.train", killed, processes))
+    run_stage("pipeline.train", killed, processes)
     expected, found = last_state(unbroken), last_state(killed)
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 import torch
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS, read_manifest
@@ -93,8 +93,8 @@ def test_two_tasks_train_on_two_processes_and_are_evaluated_by_task(
 ) -> None:
     model = {"tasks": TASKS, "head": "gate", "gate": {"embedding_dim": 4}}
     spec = make_tasks_spec(model=model, train={"epochs": 3})
-    finish(start_torchrun("pipeline.train", spec, processes=2))
-    finish(start_torchrun("pipeline.evaluate", spec, processes=2))
+    run_stage("pipeline.train", spec, 2)
+    run_stage("pipeline.evaluate", spec, 2)
     metrics = metrics_of(spec)
     # The true probabilities have about 0.75 each.
     assert metrics["test"]["tasks"]["click"]["auc"] > 0.65

@@ -10,7 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import torch
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
@@ -139,7 +139,7 @@ def test_one_process_and_two_start_alike(before: Spec, grown: Path, make_spec: S
     one = make_spec("one", **sections)
     two = make_spec("two", **sections, sharding={"type": "row_wise"})
     train_here(one)
-    finish(start_torchrun("pipeline.train", two, processes=2))
+    run_stage("pipeline.train", two, 2)
     points = [read_journal(RunDirectory(spec.run_directory).journal_file) for spec in (one, two)]
     first, second = ([p["loss"] for p in run if p["kind"] == "train"] for run in points)
     assert second == pytest.approx(first, abs=1e-5)

@@ -1,20 +1,17 @@
 """A checkpoint of two processes goes on under any other number of processes and plan."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ranks import run_ranks
 from small_trainings import (
     SpecMaker,
-    finish,
     last_checkpoint,
     last_state,
-    start_torchrun,
+    run_stage,
     write_spec,
 )
 
@@ -34,11 +31,7 @@ def predictions(spec: Spec, checkpoint: Path, processes: int) -> np.ndarray:
     """(rows,) what so many processes predict for the validation split with a checkpoint."""
     folder = Path(spec.run.directory).with_suffix(f".by-{processes}")
     folder.mkdir()
-    command = [sys.executable, "-m", "torch.distributed.run", "--rdzv_backend", "c10d"]
-    command += ["--rdzv_endpoint", "localhost:0", "--nproc_per_node", str(processes)]
-    command += [str(PREDICTOR), str(write_spec(spec)), str(checkpoint), str(folder)]
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
-    assert done.returncode == 0
+    run_ranks(PREDICTOR, [write_spec(spec), checkpoint, folder], processes)
     return np.concatenate([np.load(folder / f"{rank}.npy") for rank in range(processes)])
 
 
@@ -77,12 +70,12 @@ def test_saved_by_two_it_goes_on_with_one_and_four(
 ) -> None:
     sections = {**BASE, "embedding_optimizer": {"name": optimizer, "learning_rate": 0.02}}
     two = make_spec("two", **sections, sharding={"type": saved})
-    finish(start_torchrun("pipeline.train", two, processes=2))
+    run_stage("pipeline.train", two, 2)
     expected = losses_after(two, SAVED_STEP)
     for processes, sharding in resumed:
         name = f"{processes}-{sharding}"
         spec = branch(name, two, SAVED_STEP, **sections, sharding={"type": sharding})
-        finish(start_torchrun("pipeline.train", spec, processes=processes))
+        run_stage("pipeline.train", spec, processes)
         found = losses_after(spec, SAVED_STEP)
         # The first loss is of the predictions of the model as it was loaded.
         assert found[0] == pytest.approx(expected[0], abs=1e-6)
@@ -92,7 +85,7 @@ def test_saved_by_two_it_goes_on_with_one_and_four(
 
 def test_one_and_four_predict_what_two_do_under_other_plans(make_spec: SpecMaker) -> None:
     two = make_spec("two", train={"epochs": 1}, sharding={"type": "table_wise"})
-    finish(start_torchrun("pipeline.train", two, processes=2))
+    run_stage("pipeline.train", two, 2)
     checkpoint = last_checkpoint(two)
     expected = predictions(two, checkpoint, processes=2)
     assert len(expected) == 200
@@ -115,14 +108,14 @@ def test_groups_with_a_copy_each_hand_over_to_one_process_and_take_up_from_it(
     alone = {**by_sgd, "sharding": {"type": "table_wise"}}
     runs = {1: make_spec("alone", **alone), 4: make_spec("groups", **grouped)}
     for processes, spec in runs.items():
-        finish(start_torchrun("pipeline.train", spec, processes=processes))
+        run_stage("pipeline.train", spec, processes)
     expected = losses_after(runs[1], SAVED_STEP)
     again = {
         1: branch("alone-again", runs[4], SAVED_STEP, **alone),
         4: branch("groups-again", runs[1], SAVED_STEP, **grouped),
     }
     for processes, spec in again.items():
-        finish(start_torchrun("pipeline.train", spec, processes=processes))
+        run_stage("pipeline.train", spec, processes)
         assert losses_after(spec, SAVED_STEP) == pytest.approx(expected, abs=1e-5)
 
 
@@ -138,9 +131,9 @@ def test_groups_that_go_on_end_as_groups_that_were_left_alone(
         "sharding": {"type": "table_wise", "group_size": 1},
     }
     unbroken = make_spec("unbroken", **sections)
-    finish(start_torchrun("pipeline.train", unbroken, processes=2))
+    run_stage("pipeline.train", unbroken, 2)
     again = branch("again", unbroken, SAVED_STEP, **sections)
-    finish(start_torchrun("pipeline.train", again, processes=2))
+    run_stage("pipeline.train", again, 2)
     expected, found = last_state(unbroken), last_state(again)
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():

@@ -1,6 +1,6 @@
 """Writes what a checkpoint's model predicts for the validation split, a file a rank.
 
-torchrun ... write_predictions.py SPEC CHECKPOINT FOLDER
+write_predictions.py SPEC CHECKPOINT FOLDER
 """
 
 import sys
