@@ -6,18 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from pipeline.diagnostics.collapse import FieldCollapse, Spectrum
-from pipeline.diagnostics.figure import (
-    BLUE,
-    FAINT,
-    INK,
-    MUTED,
-    ORANGE,
-    PALE_BLUE,
-    TEAL,
-    inline_svg,
-    styled_figure,
-    whole_numbers,
-)
+from pipeline.diagnostics.figure import inline_svg, styled_figure, whole_numbers
+from pipeline.diagnostics.palette import BLUE, FAINT, INK, MUTED, ORANGE, PALE_BLUE, TEAL
 
 ROW_HEIGHT = 17
 LABEL_LENGTH = 18

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from pipeline.diagnostics.palette import INK, MUTED, RULE
+
 WIDTH = 360
-INK, MUTED, RULE, FAINT = "#1f2933", "#52606d", "#dde3ea", "#9fb3c8"
-BLUE, ORANGE, TEAL, PALE_BLUE = "#1d5fa8", "#c2410c", "#0f766e", "#bcd3ee"
 
 DASHES = (0, (4, 3))
 

@@ -12,11 +12,11 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from pipeline.diagnostics.collapse_plots import short_name
-from pipeline.diagnostics.figure import BLUE, INK, PALE_BLUE, STYLE, WIDTH, inline_svg
+from pipeline.diagnostics.figure import STYLE, WIDTH, inline_svg
+from pipeline.diagnostics.palette import INK, SHADES
 from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 
-# From white, so that a dark cell is a large value on paper too.
-_SHADES = LinearSegmentedColormap.from_list("blues", ["#ffffff", PALE_BLUE, BLUE, "#0b2545"])
+_SHADES = LinearSegmentedColormap.from_list("blues", SHADES)
 
 # Above a set's pattern.
 TITLE_HEIGHT = 18

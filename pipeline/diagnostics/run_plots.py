@@ -7,17 +7,8 @@ import numpy as np
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from pipeline.diagnostics.figure import (
-    BLUE,
-    DASHES,
-    FAINT,
-    MUTED,
-    ORANGE,
-    TEAL,
-    inline_svg,
-    styled_figure,
-    whole_numbers,
-)
+from pipeline.diagnostics.figure import DASHES, inline_svg, styled_figure, whole_numbers
+from pipeline.diagnostics.palette import BLUE, FAINT, MUTED, ORANGE, TEAL
 from pipeline.metrics.calibration import CalibrationCurve
 
 HEIGHT = 230

@@ -6,16 +6,8 @@ from itertools import cycle, groupby
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullLocator
 
-from pipeline.diagnostics.figure import (
-    BLUE,
-    DASHES,
-    INK,
-    MUTED,
-    ORANGE,
-    TEAL,
-    inline_svg,
-    styled_figure,
-)
+from pipeline.diagnostics.figure import DASHES, inline_svg, styled_figure
+from pipeline.diagnostics.palette import BLUE, INK, MUTED, ORANGE, TEAL
 from pipeline.study.results import Entry
 
 HEIGHT = 230

@@ -6,7 +6,8 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.diagnostics.figure import BLUE, ORANGE, styled_figure
+from pipeline.diagnostics.figure import styled_figure
+from pipeline.diagnostics.palette import BLUE, ORANGE
 from pipeline.spec_study import ToySpec
 
 HEIGHT = 230

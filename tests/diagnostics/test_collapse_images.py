@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from PIL import ImageColor
 
 from pipeline.diagnostics.collapse import Spectrum, spectrum_of
 from pipeline.diagnostics.collapse_images import abundance_image, spectra_image
 from pipeline.diagnostics.gram_sum import gram
+from pipeline.diagnostics.palette import SHADES
 
 
 def spectra() -> dict[str, Spectrum]:
@@ -17,7 +19,7 @@ def spectra() -> dict[str, Spectrum]:
 
 def blue_cells(image: np.ndarray) -> np.ndarray:
     """(height, width) whether a pixel has the map's darkest blue, left of the scale."""
-    dark = (image[:, :, 2] > image[:, :, 0] + 60) & (image[:, :, 0] < 60)
+    dark = (np.abs(image.astype(int) - ImageColor.getrgb(SHADES[-1])) < 16).all(axis=2)
     return dark[:, : int(0.75 * image.shape[1])]
 
 
