@@ -73,7 +73,7 @@ def render(
 def _subtitle(study: StudySpec) -> str:
     grid = study.grid
     parts = [
-        f"{len(grid.interactions)} interactions",
+        ", ".join(grid.interactions),
         f"factors {', '.join(f'{factor}x' for factor in grid.factors)}",
         f"seeds {', '.join(map(str, grid.seeds))}",
         *([f"published: {escape(study.source)}"] if study.source else []),
