@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.autograd.function import FunctionCtx
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from pipeline.model.aligned_rows import empty_aligned
+from pipeline.model.compute_type import compute_type
 
 Normalization = Literal["batch", "synchronized_batch", "layer", "none"]
 
@@ -31,9 +34,41 @@ class SetLinear(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(M, B, in) -> (M, B, out)."""
+        if inputs.device.type == "cpu" and not torch.compiler.is_compiling():
+            return _AlignedLinear.apply(inputs, self.weight, self.bias)
         if self.bias is None:
             return torch.bmm(inputs, self.weight)
         return torch.baddbmm(self.bias, inputs, self.weight)
+
+
+class _AlignedLinear(torch.autograd.Function):
+    """x W + b whose outputs, and whose gradient by x, have aligned rows (``aligned_rows``)."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx, given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        kind = compute_type(given)
+        inputs, matrices = given.to(kind), weight.to(kind)
+        ctx.save_for_backward(inputs, matrices)
+        ctx.kinds = given.dtype, weight.dtype  # type: ignore[attr-defined]
+        outputs = empty_aligned(inputs, *inputs.shape[:2], weight.shape[2])
+        if bias is None:
+            return torch.bmm(inputs, matrices, out=outputs)
+        return torch.baddbmm(bias.to(kind), inputs, matrices, out=outputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        inputs, matrices = ctx.saved_tensors
+        kind, of_parameters = ctx.kinds
+        of_inputs = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_inputs = empty_aligned(inputs, *inputs.shape)
+            of_inputs = torch.bmm(gradient, matrices.mT, out=of_inputs).to(kind)
+        if ctx.needs_input_grad[2]:
+            of_bias = gradient.sum(dim=1, keepdim=True, dtype=of_parameters)
+        return of_inputs, torch.bmm(inputs.mT, gradient).to(of_parameters), of_bias
 
 
 Average = Callable[[torch.Tensor], torch.Tensor]

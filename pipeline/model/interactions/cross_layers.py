@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from pipeline.model.aligned_rows import empty_aligned
+from pipeline.model.compute_type import compute_type
+
 
 def cross(
     first: torch.Tensor,
@@ -37,15 +40,16 @@ class _Cross(torch.autograd.Function):
     def forward(
         ctx: FunctionCtx, layers: int, given: torch.Tensor, *parameters: torch.Tensor
     ) -> torch.Tensor:
-        kind = _compute_type(given)
+        kind = compute_type(given)
         first, *cast = [tensor.to(kind) for tensor in (given, *parameters)]
         weights, biases, reductions = cast[:layers], cast[layers : 2 * layers], cast[2 * layers :]
         x, inputs, products = first, [], []
         for layer in range(layers):
             reduced = torch.bmm(x, reductions[layer]) if reductions else x
             inputs.append(x)
-            products.append(torch.baddbmm(biases[layer], reduced, weights[layer]))
-            x = torch.addcmul(x, first, products[-1])
+            product = empty_aligned(first, *first.shape)
+            products.append(torch.baddbmm(biases[layer], reduced, weights[layer], out=product))
+            x = torch.addcmul(x, first, product)
         ctx.save_for_backward(*inputs, *products, *weights, *reductions)
         ctx.layers = layers  # type: ignore[attr-defined]
         ctx.kinds = [given.dtype, *(tensor.dtype for tensor in parameters)]  # type: ignore[attr-defined]
@@ -75,11 +79,7 @@ class _Cross(torch.autograd.Function):
             else:
                 of_parameters = of_weights
             of_parameters.append(torch.bmm(x.mT, of_product))
-            gradient = torch.baddbmm(gradient, of_product, weight)
+            sum_of_gradients = empty_aligned(first, *first.shape)
+            gradient = torch.baddbmm(gradient, of_product, weight, out=sum_of_gradients)
         found = [of_first.add_(gradient), *of_weights[::-1], *of_biases[::-1], *of_reductions[::-1]]
         return None, *(tensor.to(kind) for tensor, kind in zip(found, ctx.kinds, strict=True))
-
-
-def _compute_type(tensor: torch.Tensor) -> torch.dtype:
-    device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype

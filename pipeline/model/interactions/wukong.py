@@ -66,9 +66,9 @@ class _WukongLayer(nn.Module):
         sets, rows, _, size = embeddings.shape
         # What mixes embeddings does the same for every k: (M, B K, n).
         by_number = embeddings.transpose(2, 3).flatten(1, 2)
-        reduced = self.reduce(by_number).view(sets * rows, size, -1)
+        reduced = self.reduce(by_number).reshape(sets * rows, size, -1)
         products = torch.bmm(embeddings.flatten(0, 1), reduced).view(sets, rows, -1)
-        crosses = self.crosses(products).view(sets, rows * size, -1)
+        crosses = self.crosses(products).reshape(sets, rows * size, -1)
         joined = torch.cat([crosses, self.compress(by_number)], dim=2) + self.residual(by_number)
         made = joined.view(sets, rows, size, -1).transpose(2, 3)
         return self.norm(made.flatten(1, 2)).view(made.shape)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from pipeline.model.compute_type import compute_type
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock
 from pipeline.model.row_blocks import block_rows
@@ -72,11 +73,8 @@ def pair_forms(left: torch.Tensor, right: torch.Tensor, weight: torch.Tensor) ->
     if same:
         # The form is that of the symmetric part, whose gradient is the same from both sides.
         weight = (weight + weight.transpose(1, 2)) / 2
-    device = right.device.type
-    if torch.is_autocast_enabled(device):
-        precision = torch.get_autocast_dtype(device)
-        right = right.to(precision)
-        left = right if same else left.to(precision)
+    right = right.to(compute_type(right))
+    left = right if same else left.to(right.dtype)
     return _PairForms.apply(left, right, weight, same)
 
 

@@ -1,0 +1,26 @@
+"""Matrices whose rows begin at multiples of 64 bytes, into which products are written faster.
+
+A product (4, 2048, 390) x (4, 390, 390) took 25 ms on two cores into rows that follow one another
+and 17 ms into rows of 400 numbers of which 390 are used (MKL, AVX2): what is written must be
+aligned, what is read need not be. Criteo's 39 fields of 10 columns are such a width.
+"""
+
+import torch
+
+ROW_BYTES = 64
+# Narrower rows gain nothing.
+LEAST_COLUMNS = 128
+
+
+def aligned_columns(columns: int, kind: torch.dtype) -> int:
+    """The numbers from one aligned row of so many columns to the next."""
+    if columns < LEAST_COLUMNS:
+        return columns
+    unit = ROW_BYTES // kind.itemsize
+    return -(-columns // unit) * unit
+
+
+def empty_aligned(like: torch.Tensor, *shape: int) -> torch.Tensor:
+    """(..., columns) of the type of ``like``, for wide rows a view of some that are longer."""
+    whole = like.new_empty(*shape[:-1], aligned_columns(shape[-1], like.dtype))
+    return whole[..., : shape[-1]]
