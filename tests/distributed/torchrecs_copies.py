@@ -61,12 +61,10 @@ class Synced(OptimizerWrapper):
 def main(path: Path) -> None:
     spec = load_spec(path)
 
-    def build(task: Any, _: Any, device: torch.device, plan: Any, sharders: Any) -> DMPCollection:
+    def build(task: Any, _: Any, device: torch.device, plan: Any, **named: Any) -> DMPCollection:
         everyone = dist.group.WORLD
         size = spec.sharding.group_size
-        module = TorchRecs(
-            task, device, plan, dist.get_world_size(), size, everyone, sharders=sharders
-        )
+        module = TorchRecs(task, device, plan, dist.get_world_size(), size, everyone, **named)
         module.set_all_reduce_hook(module.average)
         return module
 
