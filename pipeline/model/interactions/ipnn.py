@@ -43,7 +43,8 @@ class _PairProducts(torch.autograd.Function):
         for block, of_products, of_block in zip(*blocks, strict=True):
             symmetric = of_products.index_select(1, places).unflatten(1, (fields, fields))
             symmetric.diagonal(dim1=1, dim2=2).zero_()
-            torch.bmm(symmetric, block, out=of_block)
+            # (S e)^T: rows of F numbers are written in half the time of rows of K.
+            of_block.copy_(torch.bmm(block.mT, symmetric).mT)
         return found, None, None
 
 
