@@ -22,11 +22,11 @@ TIMEOUT = 600
 
 def run_ranks(program: str | Path, arguments: Sequence[object], processes: int) -> None:
     """Runs a module or a file as so many ranks of one node, which must all succeed."""
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("localhost", 0)) as free:
+    with socket.create_server(("localhost", 0)) as free:
         port = free.getsockname()[1]
-        free.close()
+    words = [str(program), *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        words = [str(program), *map(str, arguments)]
         ranks = [
             _FORKS.Process(target=_run, args=(words, rank, processes, port, log))
             for rank in range(processes)
@@ -60,7 +60,7 @@ def _join(ranks: Sequence[BaseProcess]) -> None:
     """Waits for all of them; when one fails, the others, which may wait for it, are ended."""
     alive = {process.sentinel: process for process in ranks}
     while alive:
-        ended = [alive.pop(sentinel) for sentinel in wait(alive, TIMEOUT)]  # type: ignore[call-overload]
+        ended = [alive.pop(sentinel) for sentinel in wait(list(alive), TIMEOUT)]
         if not ended or any(process.exitcode for process in ended):
             for process in alive.values():
                 process.kill()

@@ -12,6 +12,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from pipeline.diagnostics.collapse import Spectrum
 from pipeline.diagnostics.palette import INK, SHADES
+from pipeline.diagnostics.short_name import short_name
 
 WIDTH, ROW, GAP, FONT_SIZE = 720, 18, 8, 12
 SCALE_WIDTH, SCALE_LABELS = 16, 48
@@ -48,6 +49,7 @@ def abundance_image(by_validation: Sequence[Mapping[str, float]]) -> Pixels:
 def _heat_map(values: NDArray[np.float64], rows: Sequence[str], title: str) -> Pixels:
     """Values (rows, columns) as coloured cells, grey where nan, with names and a scale."""
     font = ImageFont.load_default(FONT_SIZE)
+    rows = [short_name(name) for name in rows]
     left = GAP + int(max(font.getlength(name) for name in rows)) + GAP
     right = WIDTH - SCALE_LABELS - SCALE_WIDTH - 2 * GAP
     top, bottom = GAP + ROW, GAP + ROW + ROW * len(rows)

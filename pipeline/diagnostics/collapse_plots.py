@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from pipeline.diagnostics.collapse import FieldCollapse, Spectrum
 from pipeline.diagnostics.figure import inline_svg, styled_figure, whole_numbers
 from pipeline.diagnostics.palette import BLUE, FAINT, INK, MUTED, ORANGE, PALE_BLUE, TEAL
+from pipeline.diagnostics.short_name import short_name
 
 ROW_HEIGHT = 17
-LABEL_LENGTH = 18
 # Where the columns beside the bars end, to the right of the axes.
 COLUMNS_RIGHT = (34, 68)
 
@@ -145,9 +145,3 @@ def short_count(count: int) -> str:
         if count >= size:
             return f"{count / size:.{0 if count >= 100 * size else 1}f}{suffix}"
     return str(count)
-
-
-def short_name(name: str) -> str:
-    """A long name without its middle: fields often share a beginning."""
-    half = LABEL_LENGTH // 2
-    return name if len(name) <= LABEL_LENGTH else f"{name[: half - 1]}…{name[-half:]}"

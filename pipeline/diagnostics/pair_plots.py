@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from pipeline.diagnostics.collapse_plots import short_name
 from pipeline.diagnostics.figure import STYLE, WIDTH, inline_svg
 from pipeline.diagnostics.palette import INK, SHADES
+from pipeline.diagnostics.short_name import short_name
 from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 
 _SHADES = LinearSegmentedColormap.from_list("blues", SHADES)

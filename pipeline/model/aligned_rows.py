@@ -12,15 +12,10 @@ ROW_BYTES = 64
 LEAST_COLUMNS = 128
 
 
-def aligned_columns(columns: int, kind: torch.dtype) -> int:
-    """The numbers from one aligned row of so many columns to the next."""
-    if columns < LEAST_COLUMNS:
-        return columns
-    unit = ROW_BYTES // kind.itemsize
-    return -(-columns // unit) * unit
-
-
 def empty_aligned(like: torch.Tensor, *shape: int) -> torch.Tensor:
     """(..., columns) of the type of ``like``, for wide rows a view of some that are longer."""
-    whole = like.new_empty(*shape[:-1], aligned_columns(shape[-1], like.dtype))
-    return whole[..., : shape[-1]]
+    *outer, columns = shape
+    if columns < LEAST_COLUMNS:
+        return like.new_empty(shape)
+    unit = ROW_BYTES // like.element_size()
+    return like.new_empty(*outer, -(-columns // unit) * unit)[..., :columns]

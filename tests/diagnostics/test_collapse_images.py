@@ -39,3 +39,9 @@ def test_every_validation_is_a_column_of_the_abundance_image() -> None:
     middle = places.mean(axis=0) / image.shape[:2]
     assert middle[0] < 0.5
     assert middle[1] > 0.45
+
+
+def test_a_long_name_leaves_room_for_the_cells() -> None:
+    short, long = (abundance_image([{name: 1.0, "b": 9.0}]) for name in ("a", "a" * 300))
+    assert long.shape == short.shape
+    assert blue_cells(long).sum() > 0.6 * blue_cells(short).sum()
