@@ -59,8 +59,9 @@ class Verdict:
             return "not tried"
         if not is_gain(self.more_sets) and not is_gain(self.wider):
             return "right"
-        collapsed = self.advice == "fewer dimensions" or is_gain(self.sets_over_wider)
-        return "wrong" if collapsed else "partly right"
+        if self.advice == "nothing" and not is_gain(self.sets_over_wider):
+            return "partly right"
+        return "wrong"
 
 
 def is_gain(comparison: Comparison, sign: int = 1) -> bool:

@@ -41,6 +41,7 @@ def verdict(study: StudySpec, advice: str, *aucs: tuple[float, ...]) -> Verdict:
         ("more sets", UP, LEVEL, "wrong"),
         ("nothing", LEVEL, LEVEL, "right"),
         ("nothing", LEVEL, UP, "wrong"),
+        ("nothing", UP, LEVEL, "partly right"),
         ("nothing", UP, UP, "partly right"),
         ("nothing", HIGHER, UP, "partly right"),
         ("nothing", UP, HIGHER, "wrong"),
