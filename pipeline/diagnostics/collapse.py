@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.diagnostics.field_gram import FieldGram
-from pipeline.diagnostics.random_reference import random_abundance
+from pipeline.diagnostics.random_reference import random_abundance, random_dimensions
 from pipeline.diagnostics.spectrum import (
     dimensions_for,
     effective_rank,
@@ -22,9 +22,8 @@ from pipeline.diagnostics.spectrum import (
 # The energy that a verdict counts dimensions for.
 VERDICT_ENERGY = 0.95
 
-# A field is collapsed when that energy fits into this share of the dimensions that its rows and
-# columns allow, and partly collapsed up to the second. A convention: of a random matrix it takes
-# more than 9 in 10.
+# A field is collapsed when that energy fits into this share of the dimensions that a random matrix
+# of its shape needs for it, and partly collapsed up to the second. A convention.
 COLLAPSED_SHARE, PARTLY_COLLAPSED_SHARE = 1 / 3, 2 / 3
 
 # A direction whose singular value is below this share of its set's largest does not count to the
@@ -71,6 +70,7 @@ class FieldCollapse:
         weighted: the same with every row weighted by how often it occurs.
         random_abundance: the information abundance of a Gaussian matrix of the shape of
             ``together`` (Appendix I).
+        random_dimensions: the dimensions that carry 95 % of such a matrix's energy.
         diversity: 1 - the mean cosine of the principal angles between two sets' column spaces,
             averaged over pairs of sets (paper, Section 5.3): 0 where they are the same space, as
             they must be in a field of no more rows than columns. None with a single set.
@@ -82,6 +82,7 @@ class FieldCollapse:
     together: Spectrum
     weighted: Spectrum
     random_abundance: float
+    random_dimensions: float
     diversity: float | None
 
     @property
@@ -101,8 +102,8 @@ class FieldCollapse:
 
     @property
     def used_share(self) -> float:
-        """The dimensions that carry 95 % of the energy, as a share of the possible ones."""
-        return self.together.dimensions_for(VERDICT_ENERGY) / self.possible_dimensions
+        """The dimensions that carry 95 % of the energy, over those of a random matrix."""
+        return self.together.dimensions_for(VERDICT_ENERGY) / self.random_dimensions
 
     @property
     def level(self) -> Literal["collapsed", "partly collapsed", "spread"]:
@@ -119,9 +120,11 @@ class FieldCollapse:
             return f"all {columns} dimensions are zero"
         limited = "possible " if self.cardinality < columns else ""
         verb = "carries" if used == 1 else "carry"
+        expected = round(self.random_dimensions)
+        random = "" if expected == self.possible_dimensions else f", {expected} in a random matrix"
         return (
             f"{used} of {self.possible_dimensions} {limited}dimensions {verb} "
-            f"{100 * VERDICT_ENERGY:.0f} % of the energy"
+            f"{100 * VERDICT_ENERGY:.0f} % of the energy{random}"
         )
 
 
@@ -136,6 +139,7 @@ def analyse_field(gram: FieldGram) -> FieldCollapse:
         together=spectrum_of(gram.plain),
         weighted=spectrum_of(gram.weighted),
         random_abundance=random_abundance(gram.rows, sum(widths)),
+        random_dimensions=random_dimensions(gram.rows, sum(widths), VERDICT_ENERGY),
         diversity=_diversity(blocks) if len(widths) > 1 else None,
     )
 

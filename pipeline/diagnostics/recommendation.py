@@ -60,7 +60,7 @@ def recommend(collapse: Sequence[FieldCollapse]) -> Recommendation:
         )
     dimensions = free[0].together.dimensions
     used = [field.together.dimensions_for(VERDICT_ENERGY) for field in free]
-    if median(used) > PARTLY_COLLAPSED_SHARE * dimensions:
+    if median(field.used_share for field in free) > PARTLY_COLLAPSED_SHARE:
         return Recommendation(
             "nothing",
             f"Half of the fields that could fill {dimensions} dimensions need {median(used):g} or "

@@ -54,3 +54,9 @@ def test_fields_whose_rows_are_the_limit_have_no_say() -> None:
 def test_diverse_sets_are_judged_side_by_side() -> None:
     field = measured_field("a", [matrix(10, seed=0), matrix(10, seed=1)])
     assert recommend([field]).advice == "nothing"
+
+
+def test_nothing_has_collapsed_in_random_matrices_of_hardly_more_rows_than_columns() -> None:
+    generator = torch.Generator().manual_seed(0)
+    fields = [measured_field(f"f{n}", [torch.randn(n, 40, generator=generator)]) for n in (41, 50)]
+    assert recommend(fields).advice == "nothing"
