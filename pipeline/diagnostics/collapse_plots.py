@@ -106,15 +106,15 @@ def _spectra(
                 axes.plot(dimensions, shown, color=colours[name], zorder=3)
             else:
                 axes.plot(dimensions, shown, color=FAINT, linewidth=0.8, alpha=0.5)
-        for name, colour in colours.items():
-            label = ", ".join(filter(None, (short_name(name), highlighted[name])))
-            axes.plot([], [], color=colour, label=label)
+        # Handed over with their labels: matplotlib leaves out lines whose label begins with "_".
+        handles = [axes.plot([], [], color=colour)[0] for colour in colours.values()]
+        labels = [", ".join(filter(None, (short_name(one), highlighted[one]))) for one in colours]
         axes.set(yscale="log", xlabel="dimension", ylabel="singular value / largest")
         axes.set_xlim(0.5, longest + 0.5)
         axes.set_ylim(top=1.3)
         axes.yaxis.set_major_formatter("{x:g}")
         whole_numbers(axes)
-        axes.legend(loc="best")
+        axes.legend(handles, labels, loc="best")
         label = f"Singular values of every field {what}, over the largest, on a logarithmic scale."
         return inline_svg(figure, identity, label)
 

@@ -39,6 +39,8 @@ STYLE: dict[str, Any] = {
     "xtick.labelcolor": MUTED,
     "ytick.labelcolor": MUTED,
     "text.color": INK,
+    # Names of fields may hold dollar signs.
+    "text.parse_math": False,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.solid_capstyle": "round",

@@ -104,27 +104,28 @@ def _run_figures(
     curves: Sequence[Mapping[str, Any]],
     calibration: CalibrationCurve,
 ) -> str:
-    """Loss, validation AUC, information abundance by epoch, calibration; those with data."""
+    """Loss, validation AUC, information abundance by step, calibration; those with data."""
     figures = []
     if any(line["kind"] == "train" for line in curves):
         figures.append(
             figure(
                 "Loss",
-                "By step; the validation split's at the end of each epoch.",
+                "By step, of training and of each validation.",
                 loss_curve(curves),
             )
         )
     if any(line["kind"] == "valid" and math.isfinite(line["auc"]) for line in curves):
         oracle = metrics["oracle"]["auc"] if "oracle" in metrics else None
+        monitor = metrics["train"]["monitor"]
         figures += [
             figure(
                 "Validation AUC",
-                "By epoch. The best epoch's weights are the ones tested.",
-                validation_curve(curves, oracle),
+                f"By step. The weights with the best {monitor.replace('_', ' ')} are tested.",
+                validation_curve(curves, monitor, oracle),
             ),
             figure(
                 "Information abundance in training",
-                "Mean over fields, all sets side by side, after each epoch.",
+                "Mean over fields, all sets side by side, at each validation.",
                 abundance_curve(curves),
             ),
         ]

@@ -105,7 +105,7 @@ def tasks_table(metrics: Mapping[str, Any]) -> str:
         [
             '\n<h3 id="tasks">By task</h3>',
             elements.table("tasks", "Metrics by task", head, rows),
-            '<p class="hint">The figures above, the curves by epoch and the calibration below are '
+            '<p class="hint">The figures above, the curves by step and the calibration below are '
             f"of the first task, {first}, by which the best epoch was chosen.</p>",
         ]
     )

@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from pipeline.diagnostics.figure import DASHES, inline_svg, styled_figure, whole_numbers
+from pipeline.diagnostics.figure import DASHES, inline_svg, styled_figure
 from pipeline.diagnostics.palette import BLUE, FAINT, MUTED, ORANGE, TEAL
 from pipeline.metrics.calibration import CalibrationCurve
+from pipeline.metrics.names import badness
 
 HEIGHT = 230
 
 
 def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
-    """The loss by step, raw and smoothed in training, and at epochs' ends in validation."""
+    """The loss by step, raw and smoothed in training, and at validations."""
     train = [line for line in curves if line["kind"] == "train"]
     valid = [line for line in curves if line["kind"] == "valid"]
     steps, losses = [line["step"] for line in train], [line["loss"] for line in train]
@@ -27,46 +29,58 @@ def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
             [line["loss"] for line in valid],
         )
         axes.plot(valid_steps, valid_losses, "o-", color=ORANGE, ms=4, label="validation")
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.xaxis.set_major_locator(MaxNLocator(6))
-        axes.set(xlabel="step", ylabel="loss")
+        _by_step(axes)
+        axes.set_ylabel("loss")
         axes.legend(loc="best")
-        label = f"Training loss at {len(train)} logged steps, and validation loss by epoch."
+        label = f"Training loss at {len(train)} logged steps, and validation loss by step."
         return inline_svg(figure, "loss", label)
 
 
-def validation_curve(curves: Sequence[Mapping[str, Any]], oracle_auc: float | None) -> str:
-    """The validation AUC by epoch, with the best marked, and the oracle's where it is known."""
-    aucs = [line["auc"] for line in curves if line["kind"] == "valid"]
-    best = int(np.nanargmax(aucs))
+def validation_curve(
+    curves: Sequence[Mapping[str, Any]], monitor: str, oracle_auc: float | None
+) -> str:
+    """The validation AUC by step, with the tested model's marked, and the oracle's if known.
+
+    Args:
+        curves: the journal's lines.
+        monitor: the metric by which the best model was kept; its AUC need not be the highest.
+        oracle_auc: of the true probabilities, or None.
+    """
+    valid = [line for line in curves if line["kind"] == "valid"]
+    steps, aucs = [line["step"] for line in valid], [line["auc"] for line in valid]
+    best = min(valid, key=lambda line: badness(monitor, line[monitor]))
     with styled_figure(HEIGHT) as (figure, axes):
-        axes.plot(range(1, len(aucs) + 1), aucs, "o-", color=BLUE, ms=4)
-        axes.plot(best + 1, aucs[best], "o", color=ORANGE, ms=8)
+        axes.plot(steps, aucs, "o-", color=BLUE, ms=4)
+        axes.plot(best["step"], best["auc"], "o", color=ORANGE, ms=8)
         axes.margins(x=0.12, y=0.2)
         # The curve lies below its best; the oracle's line above.
         points_up = 8 if oracle_auc is None else -15
-        _beside(axes, f"best {aucs[best]:.4f}", (best + 1, aucs[best]), points_up, ORANGE)
+        _beside(axes, f"tested {best['auc']:.4f}", (best["step"], best["auc"]), points_up, ORANGE)
         if oracle_auc is not None:
             axes.axhline(oracle_auc, color=TEAL, linestyle=DASHES, linewidth=1.2)
-            middle = (len(aucs) + 1) / 2
+            middle = (steps[0] + steps[-1]) / 2
             _beside(axes, f"oracle {oracle_auc:.4f}", (middle, oracle_auc), 4, TEAL)
-        whole_numbers(axes)
-        axes.set(xlabel="epoch", ylabel="validation AUC")
-        label = f"Validation AUC by epoch; the best is {aucs[best]:.4f} in epoch {best + 1}."
+        _by_step(axes)
+        axes.set_ylabel("validation AUC")
+        label = (
+            f"Validation AUC by step. The tested model's is {best['auc']:.4f}, at step "
+            f"{best['step']:,} in epoch {best['epoch'] + 1}."
+        )
         return inline_svg(figure, "validation", label)
 
 
 def abundance_curve(curves: Sequence[Mapping[str, Any]]) -> str:
-    """The mean information abundance of the fields by epoch."""
-    values = [line["information_abundance"] for line in curves if line["kind"] == "valid"]
+    """The mean information abundance of the fields by step."""
+    valid = [line for line in curves if line["kind"] == "valid"]
+    values = [line["information_abundance"] for line in valid]
     with styled_figure(HEIGHT) as (figure, axes):
-        axes.plot(range(1, len(values) + 1), values, "o-", color=TEAL, ms=4)
+        axes.plot([line["step"] for line in valid], values, "o-", color=TEAL, ms=4)
         axes.margins(x=0.12)
         axes.set_ylim(0, 1.15 * max(*values, 1.0))
-        whole_numbers(axes)
-        axes.set(xlabel="epoch", ylabel="information abundance")
-        label = f"Mean information abundance by epoch, from {values[0]:.2f} to {values[-1]:.2f}."
-        return inline_svg(figure, "abundance-by-epoch", label)
+        _by_step(axes)
+        axes.set_ylabel("information abundance")
+        label = f"Mean information abundance by step, from {values[0]:.2f} to {values[-1]:.2f}."
+        return inline_svg(figure, "abundance-by-step", label)
 
 
 def calibration_plot(curve: CalibrationCurve) -> str:
@@ -81,6 +95,13 @@ def calibration_plot(curve: CalibrationCurve) -> str:
             "equal size; on the dashed diagonal they agree."
         )
         return inline_svg(figure, "calibration", label)
+
+
+def _by_step(axes: Axes) -> None:
+    """The horizontal axis of a training: steps, such as 2k."""
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlabel("step")
 
 
 def _beside(

@@ -113,7 +113,7 @@ def _metrics(
             "name": spec.embedding_optimizer.name,
             "semantics": trained["embedding_optimizer_semantics"],
         },
-        "train": trained,
+        "train": {**trained, "monitor": spec.train.monitor},
         "evaluate": {"group_field": spec.evaluate.group_field},
     }
     for name, result in scored.items():

@@ -85,6 +85,7 @@ _METRICS: dict[str, Any] = {
         "steps": 160,
         "best_epoch": 0,
         "seconds": 83.0,
+        "monitor": "auc",
     },
     "valid": {
         "auc": 0.7512,

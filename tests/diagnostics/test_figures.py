@@ -57,18 +57,39 @@ def test_a_collapsed_field_has_figures_too(matrix: torch.Tensor) -> None:
         assert svg.rstrip().endswith("</svg>")
 
 
-def test_the_best_epoch_is_marked(curves: list[dict[str, Any]]) -> None:
-    svg = validation_curve(curves, oracle_auc=0.8)
+def test_the_tested_model_is_marked(curves: list[dict[str, Any]]) -> None:
+    svg = validation_curve(curves, "auc", oracle_auc=0.8)
 
-    assert ">best 0.7512</text>" in svg
+    assert ">tested 0.7512</text>" in svg
     assert ">oracle 0.8000</text>" in svg
+
+
+def test_the_tested_model_is_the_best_by_the_metric_that_is_monitored() -> None:
+    valid = [
+        {"kind": "valid", "step": 5, "epoch": 0, "auc": 0.75, "logloss": 0.6},
+        {"kind": "valid", "step": 17, "epoch": 2, "auc": 0.61, "logloss": 0.5},
+        {"kind": "valid", "step": 23, "epoch": 2, "auc": 0.74, "logloss": 0.55},
+    ]
+
+    svg = validation_curve(valid, "logloss", oracle_auc=None)
+
+    assert ">tested 0.6100</text>" in svg
+    assert "0.6100, at step 17 in epoch 3." in svg
 
 
 def test_one_step_and_one_epoch_are_enough_for_curves(curves: list[dict[str, Any]]) -> None:
     short = [curves[0], curves[-1]]
 
     assert loss_curve(short).startswith("<svg")
-    assert validation_curve(short, oracle_auc=None).startswith("<svg")
+    assert validation_curve(short, "auc", oracle_auc=None).startswith("<svg")
+
+
+@pytest.mark.parametrize("name", ["_c0", "emb$_$x", "50$"])
+def test_a_field_of_any_name_is_in_its_figures(name: str) -> None:
+    field = measured_field(name, [torch.randn(30, 4)])
+
+    assert f">{name}, lowest</text>" in spectra([field], {name: "lowest"})
+    assert f">{name}</text>" in abundance_bars([field])
 
 
 def test_the_map_of_pairs_names_the_fields_in_their_order_on_both_axes() -> None:
