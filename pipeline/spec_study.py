@@ -26,6 +26,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+$")]
 Override = Annotated[str, StringConstraints(pattern=r"^[\w.]+=")]
 # What a cell sets itself.
 CELLS_OWN = ("run.directory", "run.seed", "data.directory", "model.interaction")
+# What a cell sets from the study's size and factor, unless its settings or variant say otherwise.
+CELLS_SIZE = ("model.sets", "model.embedding_dim")
 
 
 class GridSpec(Section):
@@ -189,6 +191,11 @@ class StudySpec(Section):
 
     @model_validator(mode="after")
     def _check_overrides(self) -> Self:
+        for override in self.overrides:
+            if (key := override.partition("=")[0]) in CELLS_SIZE:
+                raise ValueError(
+                    f"an override sets {key}, which cells have of embedding_dim and grid.factors"
+                )
         parts: list[CellSettings | VariantSpec] = [*self.settings, *self.variants]
         for override in [*self.overrides, *(text for part in parts for text in part.overrides)]:
             if (key := override.partition("=")[0]) in CELLS_OWN:
@@ -233,6 +240,15 @@ class ToySpec(Section):
     seeds: Annotated[tuple[NonNegativeInt, ...], Field(strict=False, min_length=2)] = tuple(
         range(10)
     )
+
+    @model_validator(mode="after")
+    def _check_record(self) -> Self:
+        if self.steps % self.record_every:
+            raise ValueError(
+                f"steps = {self.steps} must be a multiple of record_every = {self.record_every}, "
+                "so that the last step is measured"
+            )
+        return self
 
 
 def shapes_data(override: str) -> bool:

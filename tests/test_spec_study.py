@@ -24,6 +24,7 @@ PUBLISHED = {"base": "clicks", "interaction": "dcnv2", "embedding": "multi", "fa
             "first_seed_only names 10",
         ),
         ({"overrides": ["run.seed=1"]}, "run.seed, which each cell sets itself"),
+        ({"overrides": ["model.sets=8"]}, "model.sets, which cells have of embedding_dim"),
         ({"variants": [{"name": "a", "overrides": ["model.interaction=dnn"]}]}, "each cell sets"),
         ({"variants": [{"name": "a-b", "overrides": ["train.epochs=1"]}]}, "match pattern"),
         ({"variants": 2 * [{"name": "a", "overrides": ["train.epochs=1"]}]}, "the same name"),
@@ -50,3 +51,8 @@ def test_the_toy_experiments_defaults_are_the_papers_settings() -> None:
     sizes = (toy.rows_1, toy.rows_2, toy.low, toy.high, toy.embedding_dim)
     assert sizes == (100, 100, 3, 100, 10)
     assert (toy.learning_rate, toy.steps) == (1.0, 5000)
+
+
+def test_the_toy_experiment_ends_with_a_measurement() -> None:
+    with pytest.raises(ValidationError, match="multiple of record_every = 50"):
+        ToySpec(picture="a.svg", steps=199)

@@ -17,7 +17,7 @@ from pipeline.study.significance import Comparison
 NOTICEABLE = 0.001
 SURE = 0.05
 
-Outcome = Literal["right", "partly right", "wrong", "not tried"]
+Outcome = Literal["right", "partly right", "wrong", "not sure", "not tried"]
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,17 @@ class Verdict:
         right if it does. "Nothing" and "fewer dimensions" are right if nothing larger gains.
         "Nothing" says that nothing has collapsed; it is partly right if a larger model gains, but
         the sets have no lead over the wider single embedding, for then collapse was not the limit.
+        Where a gain is noticeable but the seeds are too few to be sure of it, so is the verdict.
         """
         if self.advice == "more sets":
             if not is_gain(self.more_sets):
-                return "wrong"
+                return "not sure" if is_noticeable(self.more_sets) else "wrong"
             return "partly right" if is_gain(self.sets_over_wider, -1) else "right"
         if self.advice not in ("nothing", "fewer dimensions"):
             return "not tried"
         if not is_gain(self.more_sets) and not is_gain(self.wider):
-            return "right"
+            unsure = is_noticeable(self.more_sets) or is_noticeable(self.wider)
+            return "not sure" if unsure else "right"
         if self.advice == "nothing" and not is_gain(self.sets_over_wider):
             return "partly right"
         return "wrong"
@@ -67,7 +69,12 @@ class Verdict:
 def is_gain(comparison: Comparison, sign: int = 1) -> bool:
     """Whether a difference is noticeable and, where there are several seeds, sure."""
     sure = comparison.p is None or comparison.p < SURE
-    return sign * comparison.difference >= NOTICEABLE and sure
+    return is_noticeable(comparison, sign) and sure
+
+
+def is_noticeable(comparison: Comparison, sign: int = 1) -> bool:
+    """Whether a difference is as large as counts, whatever its p."""
+    return sign * comparison.difference >= NOTICEABLE
 
 
 def verdicts_of(entries: Sequence[Entry]) -> list[Verdict]:

@@ -73,6 +73,8 @@ class Entry:
 
     Attributes:
         results: one a seed; none where no cell of it is finished.
+        seeds: how many the study has; some of a row's may fail, or be left out at a large factor.
+        dataset: the variant whose own dataset it is of, empty for the base's.
         over_base: its test AUC over that of the interaction's single embedding at the smallest
             factor, on the same data and without a variant.
         over_single: a multi-embedding's over the single embedding of the same factor.
@@ -83,6 +85,8 @@ class Entry:
     row: Row
     factor: int
     results: tuple[Result, ...]
+    seeds: int
+    dataset: str = ""
     over_base: Comparison | None = None
     over_single: Comparison | None = None
     over_plain: Comparison | None = None
@@ -177,6 +181,8 @@ def entries_of(study: StudySpec, results: Iterable[Result]) -> list[Entry]:
             row,
             factor,
             own,
+            len(study.grid.seeds),
+            _dataset(study, row),
             over_base=_over(entries, own, _base(study, row)),
             over_single=_over(entries, own, (replace(row, embedding="single"), factor)),
             over_plain=_over(entries, own, (replace(row, variant=""), factor))
@@ -203,8 +209,12 @@ def _over(
 
 def _base(study: StudySpec, row: Row) -> Place:
     """The single embedding at the smallest factor, on the same data."""
-    variant = row.variant if has_own_data(study, row) else ""
-    return replace(row, embedding="single", variant=variant), min(study.grid.factors)
+    return replace(row, embedding="single", variant=_dataset(study, row)), min(study.grid.factors)
+
+
+def _dataset(study: StudySpec, row: Row) -> str:
+    """The variant whose own dataset the row is of; empty for the base's."""
+    return row.variant if has_own_data(study, row) else ""
 
 
 def _published(study: StudySpec) -> dict[Place, Published]:

@@ -78,8 +78,9 @@ def write_results(
     cells = cells_of(study)
     results = [read_result(cell) for cell in sorted(finished, key=cells.index)]
     entries = entries_of(study, results)
+    failed = [failure.cell.name for failure in failures]
     texts = {
-        "tables.md": tables.markdown(study, entries, command),
+        "tables.md": tables.markdown(study, entries, failed, command),
         "cells.csv": data_files.cells_csv(results),
         "summary.csv": data_files.summary_csv(entries),
         "study.json": data_files.as_json(study, entries, results),

@@ -32,9 +32,13 @@ MEASURES = (
 )
 
 
-def markdown(study: StudySpec, entries: Sequence[Entry], command: str) -> str:
-    """The tables of every base, with what makes them."""
+def markdown(
+    study: StudySpec, entries: Sequence[Entry], failed: Sequence[str], command: str
+) -> str:
+    """The tables of every base, with what makes them, and the names of the cells that failed."""
     parts = [f"# {study.title}", f"`{command}`", _seeds(study)]
+    if failed:
+        parts.append(f"Cells without a result: {', '.join(failed)}.")
     for base in study.bases:
         own = [entry for entry in entries if entry.row.base == base]
         parts += [f"## {base}", "Test AUC", auc_table(own)]
@@ -93,8 +97,9 @@ def _advice_table(verdicts: Sequence[Verdict]) -> str:
 def _seeds(study: StudySpec) -> str:
     source = f" Published: {study.source}." if study.published else ""
     return (
-        f"Mean and deviation over the seeds {', '.join(map(str, study.grid.seeds))}; the best of "
-        f"each interaction in bold. {TEST_NOTE}{source}"
+        f"Mean and deviation over the seeds {', '.join(map(str, study.grid.seeds))}, or as many as "
+        f"are said; the best of each interaction in bold, of those with the most seeds. "
+        f"{TEST_NOTE}{source}"
     )
 
 
@@ -143,8 +148,9 @@ def measure(style: str, figure: str) -> CellText:
 
 
 def auc_text(entry: Entry) -> str:
-    """``0.98254 ± 0.00012``, the deviation over seeds."""
-    return _with_deviation(entry.mean("auc"), entry.deviation("auc"))
+    """``0.98254 ± 0.00012``, the deviation over seeds, and how many where some are missing."""
+    text, found = _with_deviation(entry.mean("auc"), entry.deviation("auc")), len(entry.results)
+    return f"{text} ({found} of {entry.seeds} seeds)" if 0 < found < entry.seeds else text
 
 
 def published_auc(entry: Entry) -> str:
@@ -178,14 +184,20 @@ def label(entry: Entry) -> str:
 
 
 def best_of(entries: Sequence[Entry]) -> set[int]:
-    """The identities of the entries of the best mean AUC, one for each base and interaction."""
-    best: dict[tuple[str, str], Entry] = {}
+    """The identities of the entries of the best mean AUC, one for each dataset and interaction.
+
+    Means over fewer seeds than others have do not compare with them, so they are left out.
+    """
+    rivals: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
-        key = (entry.row.base, entry.row.interaction)
-        mean = entry.mean("auc")
-        if mean is not None and (key not in best or mean > (best[key].mean("auc") or 0)):
-            best[key] = entry
-    return {id(entry) for entry in best.values()}
+        if entry.results:
+            key = (entry.row.base, entry.dataset, entry.row.interaction)
+            rivals.setdefault(key, []).append(entry)
+    return {id(max(own, key=_seeds_and_auc)) for own in rivals.values()}
+
+
+def _seeds_and_auc(entry: Entry) -> tuple[int, float]:
+    return len(entry.results), entry.mean("auc") or 0.0
 
 
 def _grid(entries: Sequence[Entry], *cells: CellText) -> str:

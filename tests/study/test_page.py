@@ -70,3 +70,12 @@ def test_a_page_of_nothing_done_is_whole(study: StudySpec) -> None:
     page = Page(render(study, entries_of(study, []), [], [], 12))
     assert "0 of 12" in page.text
     assert page.all("svg") == []
+
+
+def test_multi_and_single_are_counted_where_the_smallest_factor_is_not_1(
+    make_study: StudyMaker,
+) -> None:
+    study = make_study(grid={"interactions": ["dcnv2"], "factors": [4], "seeds": [0]})
+    results = finished(study, {"dcnv2-single-4x-seed0": 0.80, "dcnv2-multi-4x-seed0": 0.81})
+    source = render(study, entries_of(study, results), results, [], 2)
+    assert re.search(r"Multi ahead of single.{0,60}1 of 1", source, re.DOTALL)

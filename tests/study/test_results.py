@@ -112,7 +112,7 @@ def test_a_published_information_abundance_stands_below_ours(make_study: StudyMa
     study = make_study(published=[{**given, "information_abundance": [4.73]}], source="Table 2")
     entries = entries_of(study, finished(study, AUCS))
 
-    lines = markdown(study, entries, "command").splitlines()
+    lines = markdown(study, entries, (), "command").splitlines()
 
     assert "| dcnv2 | single, published | 4.73 | - |" in lines
     assert lines[lines.index("| dcnv2 | single, published | 4.73 | - |") - 1].endswith(
@@ -125,12 +125,34 @@ def test_a_published_information_abundance_stands_below_ours(make_study: StudyMa
 def test_cells_that_are_not_done_leave_gaps(study: StudySpec) -> None:
     entries = entries_of(study, finished(study, {"dcnv2-single-1x-seed0": 0.8}))
     lines = auc_table(entries).splitlines()
-    assert lines[2] == "| dcnv2 | single | **0.80000** | - |"
-    assert "over single-embedding" not in markdown(study, entries, "command")
+    assert lines[2] == "| dcnv2 | single | **0.80000 (1 of 2 seeds)** | - |"
+    assert "over single-embedding" not in markdown(study, entries, (), "command")
+
+
+def test_a_mean_over_fewer_seeds_than_others_have_is_never_the_best(study: StudySpec) -> None:
+    aucs = {"dcnv2-single-4x-seed0": 0.80, "dcnv2-single-4x-seed1": 0.90}
+    found = entries_of(study, finished(study, {**aucs, "dcnv2-multi-4x-seed1": 0.88}))
+    table = auc_table(found)
+    assert "| **0.85000 ± 0.07071** |" in table
+    assert "| 0.88000 (1 of 2 seeds) |" in table
+
+
+def test_data_of_a_variant_s_own_has_a_best_of_its_own(make_study: StudyMaker) -> None:
+    few = {"name": "few", "overrides": ["prepare.minimum_count=9"]}
+    aucs = {**AUCS, "dcnv2-few-single-1x-seed0": 0.90, "dcnv2-few-multi-4x-seed0": 0.91}
+    study = make_study(variants=[few])
+    table = auc_table(entries_of(study, finished(study, aucs)))
+    assert "**0.91000 (1 of 2 seeds)**" in table
+    assert "**0.81200 ± 0.00283**" in table
+
+
+def test_markdown_names_the_cells_that_failed(study: StudySpec, entries: list[Entry]) -> None:
+    text = markdown(study, entries, ["clicks/dcnv2-multi-4x-seed1"], "command")
+    assert "Cells without a result: clicks/dcnv2-multi-4x-seed1." in text
 
 
 def test_markdown_says_how_the_tables_came_about(study: StudySpec, entries: list[Entry]) -> None:
-    text = markdown(study, entries, "python -m pipeline.study a.toml")
+    text = markdown(study, entries, (), "python -m pipeline.study a.toml")
     assert "`python -m pipeline.study a.toml`" in text
     assert "paired t test" in text
     assert "| dcnv2 | multi | - | +0.01100 (0.058) |" in text
@@ -218,9 +240,9 @@ def test_a_cell_on_planted_data_has_what_its_sets_found_and_its_advice(study: St
 
 
 def test_measures_that_no_cell_has_are_left_out(study: StudySpec, entries: list[Entry]) -> None:
-    text = markdown(study, entries, "command")
+    text = markdown(study, entries, (), "command")
     assert "Planted pairs found" not in text
     results = [replace(one, planted_auc=0.875) for one in finished(study, AUCS)]
-    text = markdown(study, entries_of(study, results), "command")
+    text = markdown(study, entries_of(study, results), (), "command")
     assert "Planted pairs found, all sets together" in text
     assert "| dcnv2 | single | 0.875 | 0.875 |" in text
