@@ -1,6 +1,6 @@
 """The spec's sections on optimizers, the training loop and evaluation."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -172,3 +172,8 @@ class EvaluateSpec(Section):
     batch_size: PositiveInt = 8192
     group_field: str = ""
     auc_cells: Annotated[int, Field(ge=1024)] = 2**23
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        """The settings that figures depend on."""
+        return self.model_dump(exclude={"batch_size"})

@@ -5,6 +5,7 @@ import os
 
 from pipeline.data.manifest import read_manifest
 from pipeline.spec import Spec
+from pipeline.spec_training import EvaluateSpec
 from pipeline.training.run_directory import RunDirectory
 
 
@@ -23,7 +24,7 @@ def is_trained(spec: Spec) -> bool:
 
 
 def is_evaluated(spec: Spec) -> bool:
-    """Whether metrics and report are there, of the same groups and younger than the training.
+    """Whether metrics and report are there, of the same settings and younger than the training.
 
     Says so if they are.
 
@@ -39,7 +40,8 @@ def is_evaluated(spec: Spec) -> bool:
     if not all(path.exists() and path.stat().st_mtime_ns >= finished for path in outputs):
         return False
     measured = json.loads(directory.metrics_file.read_text()).get("evaluate", {})
-    if measured.get("group_field", "") != spec.evaluate.group_field:
+    # What an older file does not name had its default.
+    if {**EvaluateSpec().measures, **measured} != spec.evaluate.measures:
         return False
     _say(f"{directory.path}: evaluated already, nothing has changed, skipped")
     return True

@@ -114,7 +114,7 @@ def _metrics(
             "semantics": trained["embedding_optimizer_semantics"],
         },
         "train": {**trained, "monitor": spec.train.monitor},
-        "evaluate": {"group_field": spec.evaluate.group_field},
+        "evaluate": spec.evaluate.measures,
     }
     for name, result in scored.items():
         metrics[name] = {"rows": result.results.rows, **result.metrics()}

@@ -39,6 +39,9 @@ _OPERATIONAL: dict[str, Any] = {
     },
 }
 
+# The evaluate setting that a training depends on under train.monitor = "gauc".
+_GROUPS = "evaluate.group_field"
+
 
 class RunDirectory:
     """The paths of a run, and the record of its training."""
@@ -107,8 +110,11 @@ def hyperparameters(spec: Spec) -> dict[str, Any]:
 
 
 def identity_of(spec: Spec, manifest: Manifest) -> dict[str, Any]:
-    """Every setting that shapes the trained weights, by dotted key, and the dataset's digest."""
+    """Every setting that shapes the best model, by dotted key, and the dataset's digest."""
     settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
+    if spec.train.monitor == "gauc":
+        # Its groups choose the best epoch, and when training stops.
+        settings[_GROUPS] = spec.evaluate.group_field
     return {"dataset": manifest.digest[:16], **settings}
 
 
@@ -123,8 +129,11 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """The settings that differ, each with what it was and what it is."""
-    keys = sorted(old.keys() | new.keys())
+    """The settings that differ, each with what it was and what it is.
+
+    Records from before a training's groups were kept say nothing of them.
+    """
+    keys = sorted(old.keys() | (new.keys() - {_GROUPS}))
     return [
         f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
         for key in keys

@@ -78,6 +78,11 @@ def test_gauc_reaches_the_journal_and_metrics_json_from_two_processes_too(
     assert is_evaluated(spec)
     ungrouped = make_spec(train={"epochs": 1})
     assert not is_evaluated(ungrouped)
+    fewer_cells = make_spec(evaluate={**GROUPED, "auc_cells": 1024}, train={"epochs": 1})
+    assert not is_evaluated(fewer_cells)
+    del alone["evaluate"]["auc_cells"]  # As files were before it was noted.
+    directory.metrics_file.write_text(json.dumps(alone))
+    assert is_evaluated(spec)
     directory.metrics_file.unlink()
     run_stage("pipeline.evaluate", spec, 2)
     together = json.loads(directory.metrics_file.read_text())

@@ -1,5 +1,7 @@
 """A run directory keeps one training, and refuses to become another."""
 
+import json
+
 import pytest
 from small_trainings import SpecMaker
 
@@ -53,3 +55,31 @@ def test_what_does_not_shape_the_weights_may_change(
 ) -> None:
     directory, other = begun(make_spec), make_spec(**sections)
     assert directory.completed(other, read_manifest(other.dataset_directory)) is None
+
+
+def test_groups_that_chose_the_best_epoch_are_part_of_a_training(make_spec: SpecMaker) -> None:
+    train = {"monitor": "gauc"}
+    spec, other = (
+        make_spec(train=train, evaluate={"group_field": name}) for name in ("small", "middle")
+    )
+    manifest = read_manifest(spec.dataset_directory)
+    directory = RunDirectory(spec.run_directory)
+    directory.begin(spec, manifest, plan="", plan_record={})
+    with pytest.raises(InputError, match=r"evaluate\.group_field was 'small', is 'middle'"):
+        directory.completed(other, manifest)
+
+
+def test_groups_that_only_evaluation_reads_may_change(make_spec: SpecMaker) -> None:
+    directory, other = begun(make_spec), make_spec(evaluate={"group_field": "small"})
+    assert directory.completed(other, read_manifest(other.dataset_directory)) is None
+
+
+def test_a_record_without_groups_is_of_any(make_spec: SpecMaker) -> None:
+    spec = make_spec(train={"monitor": "gauc"}, evaluate={"group_field": "small"})
+    manifest = read_manifest(spec.dataset_directory)
+    directory = RunDirectory(spec.run_directory)
+    directory.begin(spec, manifest, plan="", plan_record={})
+    record = json.loads(directory.record_file.read_text())
+    del record["identity"]["evaluate.group_field"]
+    directory.record_file.write_text(json.dumps(record))
+    assert directory.completed(spec, manifest) is None
