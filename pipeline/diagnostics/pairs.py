@@ -22,7 +22,7 @@ class GroupPairs:
     """The field pairs of one group of sets.
 
     Attributes:
-        group: its name, such as "4 x 10 dcnv2".
+        group: its name, such as "4 x 10 dcnv2"; no two groups of a model have the same.
         fields: F names in the model's order, of the fields with ids.
         sub_embeddings: None where fields do not meet by a map of each pair.
         patterns: (M, F, F) the root of the sum over layers of ||W_(i->j)^(m)||_F^2 (Section 5.3,
