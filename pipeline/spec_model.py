@@ -17,6 +17,8 @@ from pipeline.spec_section import Lax, Section
 
 # A tower is each interaction's own.
 OWN = "own"
+# Settings of gates that the head ``gate`` does not read.
+_OF_SPARSE_GATE = ("top_k", "noise", "balance_weight")
 Normalization = Literal["batch", "synchronized_batch", "layer", "none"]
 InteractionName = Annotated[str, AfterValidator(lambda name: check_name("interaction", name))]
 HeadName = Annotated[str, AfterValidator(lambda name: check_name("head", name))]
@@ -228,13 +230,33 @@ class ModelSpec(Section):
 
     @model_validator(mode="after")
     def _check_gate(self) -> Self:
-        if self.head == "mean" and self.gate.embedding_dim:
-            raise ValueError("gate.embedding_dim: the mean head has no gates to read them")
+        start = GateSpec()
+        given = [
+            key for key in GateSpec.model_fields if getattr(self.gate, key) != getattr(start, key)
+        ]
+        if self.head == "mean" and given:
+            raise ValueError(f"gate.{given[0]}: the mean head has no gates; leave it out")
+        if self.head == "gate" and (unread := [key for key in given if key in _OF_SPARSE_GATE]):
+            raise ValueError(
+                f"gate.{unread[0]}: the head 'gate' does not read it; leave it out, or set head to "
+                "'sparse_gate'"
+            )
         experts = sum(group.sets for group in self.resolved_groups)
         if self.head == "sparse_gate" and self.gate.top_k > experts:
             raise ValueError(
                 f"gate.top_k is {self.gate.top_k}: there are {experts} experts, the sets of all "
                 "groups; give that many at the most"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_initialization(self) -> Self:
+        start = ModelSpec.model_fields["initialization_scale"].default
+        given = self.initialization_scale != start
+        if given and self.initialization in ("xavier_total", "xavier_field"):
+            raise ValueError(
+                f"initialization_scale: {self.initialization} has a scale of its own; leave it "
+                "out, or set initialization to 'uniform' or 'normal'"
             )
         return self
 

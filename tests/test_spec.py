@@ -227,3 +227,33 @@ class TestSparseGate:
         where, message = refused(model={**four, "gate": {"top_k": 5}})
         assert where == ("model",)
         assert "gate.top_k is 5: there are 4 experts" in message
+
+
+class TestSettingsThatNothingReads:
+    @pytest.mark.parametrize("key", ["embedding_dim", "top_k", "balance_weight"])
+    def test_of_gates_are_refused_by_the_mean_head(self, key: str) -> None:
+        _, message = refused(model={"gate": {key: 3}})
+        assert f"gate.{key}: the mean head has no gates" in message
+
+    def test_fields_of_gates_are_refused_by_the_mean_head(self) -> None:
+        _, message = refused(model={"gate": {"fields": ["user"]}})
+        assert "gate.fields: the mean head has no gates" in message
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("top_k", 3), ("balance_weight", 0.5), ("noise", False)]
+    )
+    def test_of_the_sparse_gate_are_refused_by_the_dense_one(self, key: str, value: Any) -> None:
+        where, message = refused(model={"head": "gate", "gate": {key: value}})
+        assert where == ("model",)
+        assert f"gate.{key}: the head 'gate' does not read it" in message
+        spec_with(model={"head": "sparse_gate", "gate": {key: value}})
+
+    @pytest.mark.parametrize("kind", ["xavier_total", "xavier_field"])
+    def test_a_scale_is_refused_by_xavier(self, kind: str) -> None:
+        _, message = refused(model={"initialization": kind, "initialization_scale": 0.5})
+        assert f"initialization_scale: {kind} has a scale of its own" in message
+
+    @pytest.mark.parametrize("head", ["mean", "gate", "sparse_gate"])
+    def test_may_stand_at_their_defaults(self, head: str) -> None:
+        spec = spec_with(model={"head": head})
+        assert Spec.model_validate(spec.model_dump()) == spec

@@ -15,7 +15,7 @@ from pipeline.model.numeric_embeddings import NumericEmbeddings
 from pipeline.model.regularizers.regularization import Regularization
 from pipeline.model.tables import TableGroup, table_groups
 from pipeline.model.towers.tower import Tower
-from pipeline.registry import load_component
+from pipeline.registry import BUILT_IN, load_component
 from pipeline.spec_model import OWN, GroupSpec, ModelSpec
 
 Precision = Literal["fp32", "bf16"]
@@ -66,6 +66,7 @@ class DensePart(nn.Module):
         self.interactions = nn.ModuleList(interactions)
         kinds = [_tower_of(interaction, spec) for interaction in interactions]
         towers = list(dict.fromkeys(kinds))
+        _check_depth([name for name, _ in towers], spec)
         self.head = load_component("head", spec.head, Head)(
             HeadInputs(
                 tasks=len(labels),
@@ -120,6 +121,20 @@ class DensePart(nn.Module):
 def _tower_of(interaction: Interaction, spec: ModelSpec) -> tuple[str, tuple[int, ...]]:
     """Its tower's name and what that reads. Interactions that agree in both share a tower."""
     return interaction.tower if spec.tower == OWN else spec.tower, interaction.streams
+
+
+def _check_depth(towers: Sequence[str], spec: ModelSpec) -> None:
+    """Refuses a number of hidden blocks that no tower reads; of the built-in ones mlp alone does.
+
+    Raises:
+        InputError: ``model.tower_blocks`` would be without effect.
+    """
+    fixed = BUILT_IN["tower"].keys() - {"mlp"}
+    if spec.tower_blocks != ModelSpec.model_fields["tower_blocks"].default and fixed >= {*towers}:
+        raise InputError(
+            f"model.tower_blocks is {spec.tower_blocks}: the tower {towers[0]} does not read it; "
+            "leave it out, or set model.tower to 'mlp'"
+        )
 
 
 def _trained(

@@ -1,15 +1,17 @@
 import pytest
 import torch
 from interaction_laws import assert_agree, hidden_block
+from single_embedding_laws import FIELDS
 from torch import Tensor
 
 from pipeline.console import InputError
+from pipeline.model.multi_embedding import MultiEmbedding
 from pipeline.model.towers.finalmlp import FinalMLPTower
 from pipeline.model.towers.mlp import MLPTower
 from pipeline.model.towers.sum import SumTower
 from pipeline.model.towers.tower import Tower
 from pipeline.model.towers.xdeepfm import XDeepFMTower
-from pipeline.spec_model import ModelSpec
+from pipeline.spec_model import GroupSpec, ModelSpec
 
 TASKS, ROWS = 2, 3
 SPEC = ModelSpec(hidden_dim=5, dropout=0.0)
@@ -99,3 +101,20 @@ class TestSumTower:
         tower = SumTower(TASKS, (1,), SPEC)
         representation = torch.randn(TASKS, ROWS, 1)
         assert torch.equal(tower(representation), representation[:, :, 0])
+
+
+class TestDepth:
+    @pytest.mark.parametrize("interaction", ["finalmlp", "fm", "xdeepfm"])
+    def test_that_no_tower_reads_is_refused(self, interaction: str) -> None:
+        spec = ModelSpec(interaction=interaction, hidden_dim=5, tower_blocks=2)
+        tower = "sum" if interaction == "fm" else interaction
+        with pytest.raises(InputError, match=f"tower_blocks is 2: the tower {tower} does not read"):
+            MultiEmbedding(FIELDS, spec)
+
+    def test_of_one_tower_among_others_is_built(self) -> None:
+        groups = (
+            GroupSpec(interaction="finalmlp", sets=1, embedding_dim=2),
+            GroupSpec(interaction="dnn", sets=1, embedding_dim=2),
+        )
+        model = MultiEmbedding(FIELDS, ModelSpec(groups=groups, hidden_dim=5, tower_blocks=2))
+        assert len(model.dense.towers[1].deeper) == 1
