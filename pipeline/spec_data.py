@@ -277,6 +277,8 @@ class DataSpec(Section):
             raise ValueError(f"format {self.format!r} has fields of its own: remove data.fields")
         if declared and not self.fields:
             raise ValueError(f"format {self.format!r} needs data.fields, one table a field")
+        if declared and all(field.kind == "dense" for field in self.fields):
+            raise ValueError("data.fields: all are dense; a model needs a field with embeddings")
         if len(self.labels) > 1 and not declared:
             raise ValueError(f"format {self.format!r} has one label, its own: remove data.label")
         if len(set(self.labels)) < len(self.labels):

@@ -108,6 +108,13 @@ class TestRefusals:
         _, message = refused(data={"format": kind})
         assert f"format '{kind}' needs data.fields" in message
 
+    def test_dense_fields_need_one_of_another_kind_beside_them(self) -> None:
+        dense = {"name": "price", "kind": "dense"}
+        where, message = refused(data={"format": "csv", "fields": [dense]})
+        assert where == ("data",)
+        assert "data.fields: all are dense" in message
+        spec_with(data={"format": "csv", "fields": [dense, {"name": "user"}]})
+
     def test_repeated_field_names_are_listed(self) -> None:
         fields = [{"name": name} for name in ("a", "b", "c", "b", "a")]
         _, message = refused(data={"format": "csv", "fields": fields})
