@@ -124,7 +124,9 @@ def _own(statistics: torch.Tensor) -> torch.Tensor:
 class SetBatchNorm(nn.Module):
     """Batch normalisation of each set and feature over the rows (Ioffe & Szegedy, 2015).
 
-    As ``torch.nn.BatchNorm1d``: eps 1e-5, momentum 0.1, running variance unbiased.
+    As ``torch.nn.BatchNorm1d``: eps 1e-5, momentum 0.1, running variance unbiased. One row, such as
+    a rank may have of a last short batch, becomes the bias and leaves the running statistics alone,
+    since it has no variance; torch refuses it.
 
     Attributes:
         synchronized: whether the statistics are to be those of the global batch.
@@ -156,9 +158,10 @@ class SetBatchNorm(nn.Module):
             inputs, self.weight, self.bias, self.eps, self.average
         )
         rows = inputs.shape[1] * self.ranks
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (rows / max(rows - 1, 1)), self.momentum)
+        if rows > 1:
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (rows / (rows - 1)), self.momentum)
         return outputs
 
 

@@ -1,9 +1,12 @@
 """Trains what a spec describes, into its run directory."""
 
+from torch import nn
+
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.distributed.plan import describe_plan
 from pipeline.distributed.runtime import Runtime
+from pipeline.model.layers import SetBatchNorm
 from pipeline.spec import Spec
 from pipeline.training.launches import record_launch
 from pipeline.training.prediction import check_group_field
@@ -24,6 +27,7 @@ def train(spec: Spec, runtime: Runtime) -> None:
     check_group_field(spec.evaluate, manifest)
     directory = RunDirectory(spec.run_directory)
     training = build_training(spec, manifest, runtime)
+    check_batch(spec, training.model.module, runtime)
     if runtime.is_main:
         sharded = training.model
         plan = describe_plan(sharded.plan, sharded.tables, sharded.group)
@@ -55,6 +59,22 @@ def _check_splits(spec: Spec, manifest: Manifest) -> None:
                     f"{spec.dataset_directory}: the {name} split has {positives:,} positives"
                     f"{of_label} among {split.rows:,} rows, so it has no AUC; prepare another split"
                 )
+
+
+def check_batch(spec: Spec, module: nn.Module, runtime: Runtime) -> None:
+    """Holds that what normalises rows by each other has two of them in a whole batch.
+
+    Raises:
+        InputError: it has one, so all rows would become equal.
+    """
+    norms = [one for one in module.modules() if isinstance(one, SetBatchNorm)]
+    size, ranks = spec.train.batch_size, runtime.world_size
+    if any(size == 1 or (size <= ranks and not norm.synchronized) for norm in norms):
+        raise InputError(
+            f"train.batch_size = {size} (processes: {ranks}) leaves one row to normalise "
+            f"with model.normalization = {spec.model.normalization!r}, which makes all rows equal; "
+            "set a larger train.batch_size, or model.normalization to 'layer' or 'none'"
+        )
 
 
 def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Training) -> str:

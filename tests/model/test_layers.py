@@ -93,7 +93,14 @@ class TestSetBatchNorm:
         layer = randomize(SetBatchNorm(SETS, WIDTH).double())
         outputs = layer(random_inputs(SETS, 1, WIDTH))
         torch.testing.assert_close(outputs, layer.bias.data, rtol=0, atol=1e-10)
-        assert all(buffer.isfinite().all() for buffer in layer.buffers())
+
+    def test_one_row_leaves_the_running_statistics_alone(self) -> None:
+        layer = SetBatchNorm(SETS, WIDTH)
+        layer(random_inputs(SETS, ROWS, WIDTH).float())
+        before = [buffer.clone() for buffer in layer.buffers()]
+        layer(random_inputs(SETS, 1, WIDTH, seed=1).float())
+        for statistic, kept in zip(layer.buffers(), before, strict=True):
+            assert torch.equal(statistic, kept)
 
     def test_keeps_float32_statistics_of_bfloat16_rows(self) -> None:
         layer = SetBatchNorm(1, WIDTH)

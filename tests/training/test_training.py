@@ -14,7 +14,7 @@ from pipeline.training.evaluation import evaluate
 from pipeline.training.journal import read_journal
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import build_training
-from pipeline.training.training import train
+from pipeline.training.training import check_batch, train
 
 
 def test_a_split_of_one_class_is_refused_before_training(
@@ -74,3 +74,20 @@ def test_tables_that_do_not_fit_are_refused_in_one_line(make_spec: SpecMaker) ->
     huge = tuple(dataclasses.replace(field, cardinality=10**11) for field in manifest.fields)
     with start_runtime("cpu") as runtime, pytest.raises(InputError, match="the tables do not fit"):
         build_training(spec, dataclasses.replace(manifest, fields=huge), runtime)
+
+
+@pytest.mark.parametrize("normalization", ["batch", "synchronized_batch"])
+def test_batches_of_one_row_are_refused_where_rows_are_normalised_by_each_other(
+    make_spec: SpecMaker, normalization: str
+) -> None:
+    spec = make_spec(model={"normalization": normalization}, train={"batch_size": 1})
+    with pytest.raises(InputError, match=r"batch_size = 1 \(processes: 1\) leaves one row"):
+        train_here(spec)
+
+
+@pytest.mark.parametrize(("size", "normalization"), [(1, "layer"), (2, "batch")])
+def test_other_small_batches_are_not(make_spec: SpecMaker, size: int, normalization: str) -> None:
+    spec = make_spec(model={"normalization": normalization}, train={"batch_size": size})
+    manifest = read_manifest(spec.dataset_directory)
+    with start_runtime("cpu") as runtime:
+        check_batch(spec, build_training(spec, manifest, runtime).model.module, runtime)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from pipeline.console import InputError
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import Dropout, HiddenBlock, set_normalization
 from pipeline.model.row_blocks import block_rows
@@ -75,6 +76,12 @@ class NFwFM(Interaction):
     def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
         super().__init__(fields, group, spec)
         sets, size = group.sets, group.embedding_dim
+        if size == 1 and spec.normalization == "layer":
+            raise InputError(
+                "model: nfwfm pools all pairs into embedding_dim numbers, and of one number "
+                "normalization = 'layer' leaves nothing; set embedding_dim to 2 or more, or "
+                "normalization to 'batch' or 'none'"
+            )
         self.streams = (spec.hidden_dim,)
         self.weights = nn.Parameter(torch.randn(sets, fields, fields))
         self.normalization = set_normalization(spec.normalization, sets, size)

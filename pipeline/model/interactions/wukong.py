@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from pipeline.console import InputError
 from pipeline.model.interactions.interaction import Interaction
 from pipeline.model.layers import HiddenBlock, SetLayerNorm, SetLinear
 from pipeline.spec_model import GroupSpec, ModelSpec
@@ -16,7 +17,8 @@ class Wukong(Interaction):
     FMB(X) = reshape(MLP(LN(flatten(X X^T Y)))), Y (n, rank), MLP Linear, ReLU, Linear of width
     hidden_dim;
     LCB(X) = W X; R(X) = X where X^l has 2 w rows already, V X otherwise.
-    The outer LN is over the K numbers of an embedding, so K = 1 would leave nothing of them.
+    The outer LN is over the K numbers of an embedding; of one number it leaves nothing, so K = 1 is
+    refused.
     Zhang et al., 'Wukong: Towards a Scaling Law for Large-Scale Recommendation', ICML 2024 (arXiv
     2403.02545), Section 3; no part of the multi-embedding paper.
     """
@@ -24,6 +26,11 @@ class Wukong(Interaction):
     def __init__(self, fields: int, group: GroupSpec, spec: ModelSpec) -> None:
         super().__init__(fields, group, spec)
         sets, size, made = group.sets, group.embedding_dim, 2 * spec.wukong.width
+        if size == 1:
+            raise InputError(
+                "model: wukong normalises the numbers of an embedding, and of one nothing is left; "
+                "set embedding_dim to 2 or more"
+            )
         self.streams = (spec.hidden_dim,)
         read = [fields, *[made] * (spec.wukong.layers - 1)]
         # A last shift would be subtracted again by the projection's batch normalisation.

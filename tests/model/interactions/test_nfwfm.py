@@ -1,8 +1,10 @@
+import pytest
 import torch
 from interaction_laws import ROWS, InteractionLaws, build, hidden_block
 from single_embedding_laws import MLP, SingleEmbeddingLaws, block_parameters
 from torch import Tensor, nn
 
+from pipeline.console import InputError
 from pipeline.model.interactions.nfwfm import NFwFM
 from pipeline.model.multi_embedding import MultiEmbedding
 
@@ -79,3 +81,9 @@ def test_sums_keep_float32s_precision_under_autocast() -> None:
         interaction(torch.tensor([[[[100.0], [100.01]]]]))
     # 100^2 - 100.01^2, of which bf16 would keep nothing.
     assert abs(seen[0].item() + 2.0001) <= 1e-2
+
+
+def test_a_pool_of_one_number_is_refused_by_layer_normalization_alone() -> None:
+    with pytest.raises(InputError, match="nfwfm pools all pairs into embedding_dim numbers"):
+        build("nfwfm", 3, 1, 2, {"normalization": "layer"})
+    build("nfwfm", 3, 1, 2, {"normalization": "batch"})

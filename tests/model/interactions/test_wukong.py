@@ -10,6 +10,7 @@ from single_embedding_laws import (
 )
 from torch import Tensor, nn
 
+from pipeline.console import InputError
 from pipeline.model.interactions.wukong import Wukong
 from pipeline.model.multi_embedding import MultiEmbedding
 
@@ -18,6 +19,7 @@ class TestWukong(InteractionLaws):
     name = "wukong"
     model = {"wukong": {"layers": 3, "width": 3, "rank": 2}}  # noqa: RUF012
     widest = 40 * 64
+    narrowest = 2
 
     def naive(self, interaction: Wukong, embeddings: Tensor) -> Tensor:
         """X' = LN([FMB(X); LCB(X)] + R(X)) for each set and row, then the projection."""
@@ -125,3 +127,8 @@ class TestLayers:
         assert one.abs().max() > 0
         torch.testing.assert_close(two, 4 * one)
         assert interaction.projection[0].weight.shape == (1, 2 * 3 * 4, HIDDEN)
+
+
+def test_an_embedding_of_one_number_is_refused() -> None:
+    with pytest.raises(InputError, match="wukong normalises the numbers of an embedding"):
+        build("wukong", 3, 1, 2)
