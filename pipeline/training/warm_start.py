@@ -42,15 +42,26 @@ class _Origin:
         """
         embedding_set = wanted.first_set + place
         for table in self.tables:
-            if (table.field.name, table.group) == (wanted.field.name, wanted.group):
+            if _reader(table) == _reader(wanted):
                 inside = 0 <= embedding_set - table.first_set < table.sets
                 if inside and table.embedding_dim == wanted.embedding_dim:
                     return table
+        if wanted.of_gates:
+            raise InputError(
+                f"train.warm_start: {self.path} has no embeddings of {wanted.embedding_dim} "
+                f"numbers of its gates' own for field {wanted.field.name!r}; give both runs the "
+                "same model.gate"
+            )
         raise InputError(
             f"train.warm_start: {self.path} has no embedding set {embedding_set + 1} of "
             f"{wanted.embedding_dim} numbers in group {wanted.group + 1}; give both runs the same "
             "model.groups, or model.sets and model.embedding_dim"
         )
+
+
+def _reader(table: Table) -> tuple[str, int | None]:
+    """The field, and the group of experts that reads the table; None for the gates."""
+    return table.field.name, None if table.of_gates else table.group
 
 
 def warm_start(

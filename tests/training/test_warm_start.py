@@ -169,3 +169,30 @@ def test_a_place_without_a_run_is_refused(make_spec: SpecMaker, tmp_path: Path) 
     spec = make_spec(train={"warm_start": str(tmp_path / "nothing")})
     with pytest.raises(InputError, match=r"warm_start: \S+nothing holds no run"):
         train_here(spec)
+
+
+GATED = {"head": "gate", "gate": {"embedding_dim": 4}}
+ALIKE = {"interaction": "dnn", "sets": 1, "embedding_dim": 4}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ({"groups": [ALIKE], **GATED}, {"groups": [ALIKE] * 2}, "no embedding set 1 of 4 numbers"),
+        (
+            {"groups": [ALIKE] * 2},
+            {"groups": [ALIKE], **GATED},
+            "no embeddings of 4 numbers of its gates' own for field 'user'; .* same model.gate",
+        ),
+    ],
+)
+def test_gates_and_experts_take_no_embeddings_of_each_other(
+    make_spec: SpecMaker, tmp_path: Path, old: dict[str, Any], new: dict[str, Any], reason: str
+) -> None:
+    data = {"directory": str(prepare(tmp_path / "data", range(40)))}
+    train = {"epochs": 1, "batch_size": 400}
+    before = make_spec("before", data=data, model=old, train=train)
+    train_here(before)
+    spec = make_spec(data=data, model=new, train={"warm_start": before.run.directory})
+    with pytest.raises(InputError, match=f"warm_start: .*{reason}"):
+        embeddings(spec, warm=True)
