@@ -102,7 +102,7 @@ class TrainSpec(Section):
         patience: validations without a better ``monitor`` before training stops.
         accumulate: steps, of a batch each, whose mean gradient the optimizers take as one. Sharded
             tables do not wait: they are updated in the backward pass of every batch. An epoch's
-            last gradient may be of fewer.
+            first and last gradients may be of fewer, since steps are counted over epochs.
         clip_norm: the gradient of everything but sharded tables, as one vector over all its
             parameters, is scaled down to this norm; 0 for none.
         precision: ``fp32``, or ``bf16`` autocast of the dense part.

@@ -7,28 +7,21 @@ import torch.distributed as dist
 
 from pipeline.distributed.runtime import Runtime
 from pipeline.training.optimizers import Optimizers
+from pipeline.training.stepping import norm
 
 _KIB_A_MIB = 1024
 
 
 def norms(optimizers: Optimizers) -> dict[str, float]:
-    """Of the dense part: its last gradient, before clipping, and its weights, each as one vector.
+    """Of the dense part: the gradient of its last step, before clipping, and its weights.
 
-    The gradient is the mean over ranks, so all ranks have the same norms.
+    Each is taken as one vector. The gradient is the mean over ranks, so all ranks have the same
+    norms. Before the first step, as gradients are gathered for it, there is none.
     """
     weights = [weight.detach() for weight in optimizers.dense.params.values()]
-    gradients = [
-        weight.grad for weight in optimizers.dense.params.values() if weight.grad is not None
-    ]
-    clipped = optimizers.combined.gradient_norm
-    gradient = _norm(gradients) if clipped is None else clipped.item()
-    return {"gradient_norm": gradient, "weight_norm": _norm(weights)}
-
-
-def _norm(tensors: list[torch.Tensor]) -> float:
-    if not tensors:
-        return 0.0
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors))).item()
+    found = {"weight_norm": norm(weights).item()}
+    gradient = optimizers.combined.gradient_norm
+    return found if gradient is None else {"gradient_norm": gradient.item(), **found}
 
 
 def peak_memory(runtime: Runtime) -> dict[str, float]:

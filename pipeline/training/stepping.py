@@ -1,6 +1,6 @@
 """How a step is made of gradients: learning rates by schedule, accumulation, clipping."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -29,7 +29,8 @@ class ScheduledStep(OptimizerWrapper):
         spec: schedules, accumulation, clipping.
 
     Attributes:
-        gradient_norm: of the last step, before clipping; None where nothing is clipped.
+        gradient_norm: of the gradient of ``dense``, as one vector, that made the last step, before
+            clipping; None before the first.
     """
 
     def __init__(
@@ -65,18 +66,32 @@ class ScheduledStep(OptimizerWrapper):
         """After a batch: takes its gradient, and makes the step that is due."""
         self._held += 1
         if (self._steps + 1) % self._spec.train.accumulate == 0:
-            self.finish()
+            self._finish()
 
-    def finish(self) -> None:
-        """Makes a step of the gradients that wait, if any do: the end of an epoch."""
+    def end_epoch(self, steps: int) -> None:
+        """Makes a step of the gradients that wait, if any do, as the last of so many."""
+        # The pipeline found its batches at their end only after the next step had begun.
+        self.begin(steps - 1)
+        self._finish()
+
+    def _finish(self) -> None:
         if not self._held:
             return
-        gradients = [weight.grad for weight in self._waiting if weight.grad is not None]
         if self._held > 1:
-            torch._foreach_div_(gradients, self._held)
+            torch._foreach_div_(_gradients(self._waiting), self._held)
+        self.gradient_norm = norm(_gradients(self._dense.params.values()))
         if self._spec.train.clip_norm:
-            self.gradient_norm = torch.nn.utils.clip_grad_norm_(
-                self._waiting, self._spec.train.clip_norm
-            )
+            torch.nn.utils.clip_grad_norm_(self._waiting, self._spec.train.clip_norm)
         super().step()
         self._held = 0
+
+
+def norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Of all tensors as one vector, (); it waits for no device."""
+    if not tensors:
+        return torch.zeros(())
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+
+
+def _gradients(weights: Iterable[torch.Tensor]) -> list[torch.Tensor]:
+    return [weight.grad for weight in weights if weight.grad is not None]

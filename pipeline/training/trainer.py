@@ -131,7 +131,7 @@ class Trainer:
             ended = at.batch == self._loader.batches_per_epoch
             epoch = at.epoch
             if ended:
-                self._training.optimizers.combined.finish()
+                self._training.optimizers.combined.end_epoch(at.step)
                 at.epoch, at.batch = at.epoch + 1, 0
             if self._is_validation_due(ended):
                 self._validate(epoch, ended)

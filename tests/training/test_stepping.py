@@ -14,8 +14,11 @@ from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
 from pipeline.distributed.sharding import TABLE_KEY, local_parts
 from pipeline.spec import Spec
+from pipeline.training.checkpoints.directories import whole_checkpoints
+from pipeline.training.checkpoints.rows import checkpoint_record, read_tensor
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training, training_loader
+from pipeline.training.step_state import norms
 
 Weights = dict[str, np.ndarray]
 # Steps as long as the gradient, so that the difference of weights is the gradient.
@@ -45,6 +48,20 @@ def weights_by_step(spec: Spec, steps: int) -> list[Weights]:
             training.optimizers.combined.begin(step)
             training.pipeline.progress(batches)
             found.append(weights_of(training))
+        return found
+
+
+def norms_by_step(spec: Spec, steps: int) -> list[float | None]:
+    """The gradient's norm as told after each step."""
+    manifest = read_manifest(spec.dataset_directory)
+    with start_runtime("cpu") as runtime:
+        training = build_training(spec, manifest, runtime)
+        batches = training_loader(spec, manifest, runtime).epoch(0)
+        found = []
+        for step in range(steps):
+            training.optimizers.combined.begin(step)
+            training.pipeline.progress(batches)
+            found.append(norms(training.optimizers).get("gradient_norm"))
         return found
 
 
@@ -127,6 +144,26 @@ class TestClipNorm:
             np.testing.assert_array_equal(clipped[key], values)
 
 
+class TestGradientNorm:
+    def test_is_of_the_dense_part_alone_before_clipping(self, make_spec: SpecMaker) -> None:
+        sections = {**GRADIENT_STEPS, "sharding": {"type": "data_parallel"}}
+        expected = norm(rest_of(first_gradient(make_spec(**sections))))
+        for clip_norm in (0.0, expected / 10):
+            found = norms_by_step(make_spec(**sections, train={"clip_norm": clip_norm}), 1)
+            assert found == [pytest.approx(expected, rel=1e-4)]
+
+    def test_is_of_the_last_step_while_gradients_wait_for_the_next(
+        self, make_spec: SpecMaker
+    ) -> None:
+        spec = make_spec(**GRADIENT_STEPS, train={"accumulate": 3})
+        moves = [difference(*pair) for pair in pairwise(weights_by_step(spec, 6))]
+        first, second = norm(rest_of(moves[2])), norm(rest_of(moves[5]))
+        wanted = [None, None, first, first, first, second]
+        assert norms_by_step(spec, 6) == [
+            one if one is None else pytest.approx(one, rel=1e-3) for one in wanted
+        ]
+
+
 class TestAccumulate:
     @pytest.mark.parametrize("clip_norm", [0.0, 0.05])
     def test_learns_from_small_batches_what_large_ones_teach(
@@ -162,6 +199,23 @@ class TestAccumulate:
         train_here(spec)
         counts = {int(values) for key, values in last_state(spec).items() if key.endswith(".step")}
         assert counts == {12}
+
+    def test_ends_an_epoch_at_the_rate_of_its_last_batch(self, make_spec: SpecMaker) -> None:
+        """10 batches: steps after 4, 8 and 10; from the eleventh on nothing moves."""
+        schedule = {"decay": "step", "decay_steps": 10, "decay_factor": 0.0}
+        spec = make_spec(
+            dense_optimizer={"name": "sgd", "learning_rate": 0.5, "schedule": schedule},
+            train={"batch_size": 160, "epochs": 1, "accumulate": 4, "checkpoint_every": 8},
+        )
+        train_here(spec)
+        after_8, after_10 = whole_checkpoints(RunDirectory(spec.run_directory).checkpoints)
+        assert after_8.name.startswith("step-0000000008")
+        name = "model.model.dense.interactions.0.weights.0"
+        before, after = (
+            read_tensor(checkpoint, checkpoint_record(checkpoint), name)
+            for checkpoint in (after_8, after_10)
+        )
+        assert not torch.equal(before, after)
 
     def test_goes_on_from_a_checkpoint_as_if_unbroken(self, make_spec: SpecMaker) -> None:
         """The last checkpoint is of step 32, the end of an epoch; the one before of step 30."""
