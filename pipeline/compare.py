@@ -16,6 +16,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.console import InputError, print_whole, run_entry_point
 
@@ -113,16 +114,22 @@ def comparison_table(directories: Sequence[Path], runs: Sequence[dict[str, Any]]
     """A row a figure and a column a run, in the order given."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("", no_wrap=True)
-    names = [directory.name for directory in directories]
+    names = [_name(directory) for directory in directories]
     unique = len(set(names)) == len(names)
-    for directory in directories:
-        heading = directory.name if unique else str(directory)
+    for name, directory in zip(names, directories, strict=True):
+        # Text, so that rich takes no brackets for markup.
+        heading = Text(name if unique else str(directory))
         table.add_column(heading, justify="right", no_wrap=True)
     for title, key, style in ROWS:
         values = [lookup(metrics, key) for metrics in runs]
         if any(value is not None for value in values):
             table.add_row(title, *("-" if v is None else style.format(v) for v in values))
     return table
+
+
+def _name(directory: Path) -> str:
+    """The directory's own name, also where it is given as ``.`` or ``..``."""
+    return directory.resolve().name if directory.name in ("", "..") else directory.name
 
 
 def _common_directory(directories: Sequence[Path]) -> str:

@@ -70,6 +70,35 @@ def test_runs_of_the_same_name_are_told_apart_by_their_paths(
     assert capsys.readouterr().out.splitlines()[0].split() == [str(run) for run in runs]
 
 
+def test_brackets_in_a_name_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([str(a_run(tmp_path / "[old]", 0.81)), str(a_run(tmp_path / "new", 0.79))])
+
+    assert capsys.readouterr().out.splitlines()[0].split() == ["[old]", "new"]
+
+
+def test_the_working_directory_has_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(a_run(tmp_path / "demo", 0.81))
+
+    main([".", str(a_run(tmp_path / "other", 0.79))])
+
+    assert capsys.readouterr().out.splitlines()[0].split() == ["demo", "other"]
+
+
+def test_a_mixture_of_sizes_has_no_dimensions_of_a_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixture = a_run(tmp_path / "mixture", 0.81)
+    metrics = json.loads((mixture / "metrics.json").read_text())
+    metrics["model"]["embedding_dim"] = None
+    (mixture / "metrics.json").write_text(json.dumps(metrics))
+
+    main([str(mixture), str(a_run(tmp_path / "single", 0.79))])
+
+    assert rows_of(capsys.readouterr().out)["Dimensions of a set"] == ["-", "8"]
+
+
 def test_the_reports_and_logs_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs = [a_run(tmp_path / "a", 0.81), a_run(tmp_path / "b", 0.79)]
 

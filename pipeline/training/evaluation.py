@@ -150,16 +150,17 @@ def _planted(spec: Spec, pairs: Sequence[GroupPairs]) -> dict[str, Any]:
 
 
 def _model_facts(spec: Spec, labels: Sequence[str], parameters: ParameterCount) -> dict[str, Any]:
-    """The architecture; a mixture's groups are listed in ``interaction``."""
+    """The architecture; a mixture's groups are listed in ``interaction``, with their sizes."""
     weights = [task.weight for task in spec.model.resolved_tasks]
     groups = spec.model.resolved_groups
     own = [group for group in groups if group.shares is None]
+    sizes = {group.embedding_dim for group in own}
     mixture = " + ".join(map(_group_text, groups))
     return {
         "interaction": groups[0].interaction if len(groups) == 1 else mixture,
         "groups": len(groups),
         "sets": sum(group.sets for group in own),
-        "embedding_dim": max(group.embedding_dim for group in own),
+        "embedding_dim": sizes.pop() if len(sizes) == 1 else None,
         "head": spec.model.head,
         "task_weights": dict(zip(labels, weights, strict=True)),
         "tables": spec.model.tables,

@@ -110,6 +110,7 @@ def test_gates_own_embeddings_are_no_set_in_the_measures_of_collapse(
     train_here(spec)
     metrics = evaluated(spec)
     assert metrics["model"]["sets"] == 3
+    assert metrics["model"]["embedding_dim"] is None
     assert metrics["model"]["interaction"] == ("dcnv2 2 x 6 + dnn on the sets of g0 + dnn 1 x 8")
     abundance = metrics["collapse"]["information_abundance"]["fields"]["large"]
     assert len(abundance["sets"]) == 3
