@@ -111,7 +111,8 @@ class TrainSpec(Section):
             computes, ``plain`` does one after the other; the losses are the same.
         compile: compiles the dense part with torch.compile, which takes a minute at the start.
         deterministic: the same weights from the same seed on CUDA too, with slower kernels.
-        max_loss: a step with a larger loss stops the training, as one does that is not finite.
+        max_loss: a step with a larger loss, penalties included, stops the training, as one does
+            that is not finite.
         checkpoint_every: steps between checkpoints; 0 keeps those at validations and the ends of
             epochs only.
         keep_checkpoints: the last ones that stay, beside the best.

@@ -1,5 +1,6 @@
 """Finds the step at which a training diverged, and keeps its weights out of checkpoints."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,22 @@ class Position(NamedTuple):
     batch: int
 
 
+class Divergence(NamedTuple):
+    """The first step that was not finite or above the limit, with what was minimised there."""
+
+    position: Position
+    loss: float
+    penalty: float
+
+    @property
+    def reason(self) -> str:
+        """What is too large, in words: the penalty where it is more of it than the loss."""
+        # nan is not at most anything, but a loss that is nan itself is the fault.
+        if math.isfinite(self.loss) and not self.penalty <= self.loss:
+            return f"the penalty is {self.penalty:.4g}, beside a loss of {self.loss:.4g},"
+        return f"the loss is {self.loss + self.penalty:.4g}"
+
+
 @dataclass(frozen=True)
 class MeanLosses:
     """Of the steps since the last log point, over all ranks.
@@ -26,13 +43,12 @@ class MeanLosses:
     Attributes:
         loss: their mean, without the penalty; 0 of no steps.
         penalty: the mean of what else is minimised.
-        diverged: the first step whose loss and penalty are not finite or above the limit, and
-            their sum.
+        diverged: the first step whose loss and penalty are not finite, or above the limit together.
     """
 
     loss: float
     penalty: float
-    diverged: tuple[Position, float] | None
+    diverged: Divergence | None
 
 
 class RecentLosses:
@@ -68,7 +84,7 @@ class RecentLosses:
         for position, (loss, penalty) in zip(self._positions, by_step, strict=True):
             # nan is not at most anything.
             if not loss + penalty <= self._largest:
-                diverged = position, loss + penalty
+                diverged = Divergence(position, loss, penalty)
                 break
         steps = len(by_step)
         loss, penalty = (sum(column) / steps for column in zip(*by_step, strict=True))

@@ -102,11 +102,11 @@ class TimedStep(OptimizerWrapper):
         self._phases.mark("optimizer")
 
 
-def what_limits(totals: Mapping[str, float]) -> str:
+def what_limits(totals: Mapping[str, float], processes: int) -> str:
     """What took the time of a run's steps, and what would make it less.
 
     >>> what_limits({"data": 4.0, "input_distribution": 0.5, "forward": 2.0, "backward": 3.0,
-    ...     "optimizer": 0.5})
+    ...     "optimizer": 0.5}, processes=2)
     'time a step: data 40 %, input distribution 5 %, forward 20 %, backward 30 %, optimizer 5 %. \
 Limited by data: put the dataset on a faster disk, or give each process more CPUs'
     """
@@ -118,7 +118,7 @@ Limited by data: put the dataset on a faster disk, or give each process more CPU
     )
     if shares["data"] > LARGE_SHARE:
         advice = "data: put the dataset on a faster disk, or give each process more CPUs"
-    elif shares["input_distribution"] > LARGE_SHARE:
+    elif shares["input_distribution"] > LARGE_SHARE and processes > 1:
         advice = (
             "communication: use fewer processes, a larger train.batch_size, or sharding that "
             "exchanges less"

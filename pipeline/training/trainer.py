@@ -107,7 +107,7 @@ class Trainer:
                 self._train_epoch(count_step)
         self._saver.settle()
         self._training.phases.means()
-        self._say(what_limits(self._training.phases.totals))
+        self._say(what_limits(self._training.phases.totals, self._runtime.world_size))
         if self._journal is not None:
             self._journal.hyperparameters(
                 hyperparameters(self._spec), {f"best/{at.stopping.metric}": at.stopping.best or 0.0}
@@ -115,7 +115,7 @@ class Trainer:
             self._journal.close()
         return {
             "steps": at.step,
-            "epochs": at.epoch,
+            "epochs": at.epoch + (at.batch > 0),  # Stopped within one, it counts.
             "best_epoch": at.stopping.best_epoch + 1,
             "seconds": round(at.seconds, 3),
             "samples_per_second": round(at.step * self._loader.mean_rows / at.seconds, 1),
@@ -206,8 +206,7 @@ class Trainer:
         """
         means = self._losses.means()
         if means.diverged is not None:
-            position, loss = means.diverged
-            self._stop(f"the loss is {loss:.4g}", position)
+            self._stop(means.diverged.reason, means.diverged.position)
         return means
 
     def _stop(self, reason: str, position: Position) -> None:

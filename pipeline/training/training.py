@@ -43,7 +43,7 @@ def train(spec: Spec, runtime: Runtime) -> None:
     if runtime.is_main:
         directory.finish(spec, manifest, facts)
         print(
-            f"{directory.path}: trained {facts['epochs']} epochs at "
+            f"{directory.path}: trained {facts['steps']:,} steps, to epoch {facts['epochs']}, at "
             f"{facts['samples_per_second']:,.0f} samples/s, best is epoch {facts['best_epoch']}"
         )
 

@@ -71,6 +71,26 @@ def test_the_first_bad_step_is_found_among_many(bad: tuple[float, float]) -> Non
     assert diverged[0] == Position(3, 0, 2)
 
 
+@pytest.mark.parametrize(
+    ("loss", "penalty", "reason"),
+    [
+        (90.0, 20.0, "the loss is 110"),
+        (0.5, 120.0, "the penalty is 120, beside a loss of 0.5,"),
+        (0.5, float("nan"), "the penalty is nan, beside a loss of 0.5,"),
+        (float("nan"), 0.25, "the loss is nan"),
+        (float("inf"), float("inf"), "the loss is inf"),
+    ],
+)
+def test_the_larger_part_of_what_is_minimised_is_named(
+    loss: float, penalty: float, reason: str
+) -> None:
+    losses = losses_of([(loss, penalty)])
+    with start_runtime("cpu"):
+        diverged = losses.means().diverged
+    assert diverged is not None
+    assert diverged.reason == reason
+
+
 def test_the_means_are_those_of_the_steps_since_the_last_point() -> None:
     losses = losses_of([(100.0, 0.0)])
     losses.clear()

@@ -38,7 +38,12 @@ def test_time_goes_to_the_phase_that_is_marked_after_it() -> None:
     ],
 )
 def test_the_summary_names_what_took_the_time(largest: str, word: str) -> None:
-    assert word in what_limits({**dict.fromkeys(PHASES, 1.0), largest: 10.0})
+    assert word in what_limits({**dict.fromkeys(PHASES, 1.0), largest: 10.0}, processes=2)
+
+
+def test_one_process_is_not_told_to_use_fewer() -> None:
+    told = what_limits({**dict.fromkeys(PHASES, 1.0), "input_distribution": 10.0}, processes=1)
+    assert "Limited by computing" in told
 
 
 @pytest.mark.parametrize("pipeline", ["overlapped", "plain"])

@@ -91,3 +91,19 @@ def test_other_small_batches_are_not(make_spec: SpecMaker, size: int, normalizat
     manifest = read_manifest(spec.dataset_directory)
     with start_runtime("cpu") as runtime:
         check_batch(spec, build_training(spec, manifest, runtime).model.module, runtime)
+
+
+def test_a_training_that_stops_within_its_first_epoch_is_said_to_be_in_it(
+    make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = {"name": "sgd", "learning_rate": 1e-30}
+    spec = make_spec(
+        embedding_optimizer=still,
+        dense_optimizer=still,
+        train={"validate_every": 2, "patience": 1, "log_every": 100},
+    )
+    train_here(spec)
+    assert "trained 4 steps, to epoch 1, at " in capsys.readouterr().out
+    record = RunDirectory(spec.run_directory).read_record()
+    assert record is not None
+    assert record["facts"]["epochs"] == record["facts"]["best_epoch"] == 1
