@@ -86,7 +86,7 @@ class ScheduledStep(OptimizerWrapper):
         self._held = 0
 
 
-def norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+def norm(tensors: list[torch.Tensor]) -> torch.Tensor:
     """Of all tensors as one vector, (); it waits for no device."""
     if not tensors:
         return torch.zeros(())
