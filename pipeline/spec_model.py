@@ -76,7 +76,8 @@ class GateSpec(Section):
 
     Attributes:
         fields: whose embeddings are read; none means all.
-        embedding_dim: of embeddings of the gates' own; 0 reads those of the experts' sets.
+        embedding_dim: of embeddings of the gates' own, of ``fields``; 0 reads those of the
+            experts' sets.
         top_k: experts that a row keeps, of the head ``sparse_gate``.
         noise: whether its scores are drawn with learnt noise in training. Without it, rows whose
             scores are equal, as all are at the start, keep the same experts.

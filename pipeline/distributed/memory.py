@@ -109,12 +109,15 @@ def dense_memory(
     names = [*fields, *dense_fields]
     groups = table_groups(len(names), spec.model)
     labels = [task.label for task in spec.model.resolved_tasks]
-    columns = sum(group.sets * group.columns for group in groups) * len(fields)
+    read = [len(group.places(fields)) for group in groups]
+    columns = sum(
+        group.sets * group.columns * count for group, count in zip(groups, read, strict=True)
+    )
     with FakeTensorMode():
         part = DensePart(names, len(dense_fields), labels, spec.model, "fp32")
         embeddings = [
-            torch.empty(group.sets, rows, len(fields), group.columns, requires_grad=True)
-            for group in groups
+            torch.empty(group.sets, rows, count, group.columns, requires_grad=True)
+            for group, count in zip(groups, read, strict=True)
         ]
         dense = torch.empty(rows, len(dense_fields)) if dense_fields else None
         saved = _saved_bytes(part, embeddings, dense)

@@ -61,7 +61,8 @@ class DensePart(nn.Module):
         super().__init__()
         groups, tables = spec.resolved_groups, table_groups(len(fields), spec)
         self.table_of_group = _tables_of(groups, tables, len(fields))
-        self.numeric = NumericEmbeddings(dense_fields, tables) if dense_fields else None
+        numeric = fields[len(fields) - dense_fields :]
+        self.numeric = NumericEmbeddings(numeric, tables) if numeric else None
         interactions = [build_interaction(len(fields), group, spec) for group in groups]
         self.interactions = nn.ModuleList(interactions)
         kinds = [_tower_of(interaction, spec) for interaction in interactions]

@@ -25,7 +25,8 @@ _POOLING = {"sum": PoolingType.SUM, "mean": PoolingType.MEAN}
 class EmbeddingSets(nn.Module):
     """Looks up every set's embedding of every field (the paper, Section 5).
 
-    ids, a KeyedJaggedTensor of F fields and B rows -> for each group a tensor (M, B, F, C).
+    ids, a KeyedJaggedTensor of F fields and B rows -> for each group a tensor (M, B, F, C), whose
+    fields are those that the group has.
 
     Args:
         fields: in the model's order.
@@ -47,7 +48,7 @@ class EmbeddingSets(nn.Module):
         self.collection = EmbeddingBagCollection(tables=configs, device=device)
         # A field's one table gives the key "field"; several give "field@table".
         names = [name for of_table in get_embedding_names_by_table(configs) for name in of_table]
-        self.arrange = _Arrangement(names, self.tables, len(fields), len(groups))
+        self.arrange = _Arrangement(names, self.tables, groups)
 
     def forward(self, features: KeyedJaggedTensor) -> list[torch.Tensor]:
         """Embeddings by group, each (M, B, F, C)."""
@@ -72,29 +73,36 @@ class _Arrangement(nn.Module):
     """
 
     def __init__(
-        self, names: Sequence[str], tables: Sequence[Table], fields: int, groups: int
+        self, names: Sequence[str], tables: Sequence[Table], groups: Sequence[TableGroup]
     ) -> None:
         super().__init__()
         self._names = list(names)
-        self._fields = fields
-        self._groups = [[t for t in tables if t.group == group] for group in range(groups)]
+        self._groups = [
+            (group, [table for table in tables if table.group == place])
+            for place, group in enumerate(groups)
+        ]
 
     def forward(self, pooled: KeyedTensor) -> list[torch.Tensor]:
         values = pooled.values()
         if list(pooled.keys()) != self._names:
             # A sharded collection orders its output by sharding type.
             values = torch.cat([pooled[name] for name in self._names], dim=1)
-        widths = [sum(t.physical_columns for t in tables) for tables in self._groups]
+        widths = [sum(t.physical_columns for t in tables) for _, tables in self._groups]
         blocks = values.split(widths, dim=1)
         return [
-            self._sets(block, tables) for block, tables in zip(blocks, self._groups, strict=True)
+            _sets(block, group, tables)
+            for block, (group, tables) in zip(blocks, self._groups, strict=True)
         ]
 
-    def _sets(self, block: torch.Tensor, tables: Sequence[Table]) -> torch.Tensor:
-        """One group's columns -> (M, B, F, C); a packed table holds M sets, a separate one 1."""
-        table = tables[0]
-        stored = block.unflatten(1, (-1, self._fields, table.physical_columns))
-        sets = stored[..., : table.columns].unflatten(3, (table.sets, table.embedding_dim))
-        # (B, tables of a field, F, sets of a table, C); one of the two set dimensions is 1.
-        arranged = sets.permute(1, 3, 0, 2, 4)
-        return arranged.flatten(0, 1).contiguous()
+
+def _sets(block: torch.Tensor, group: TableGroup, tables: Sequence[Table]) -> torch.Tensor:
+    """One group's columns -> (M, B, F, C); a packed table holds M sets, a separate one 1."""
+    if not tables:  # Gates that read dense fields alone.
+        return block.new_zeros(group.sets, len(block), 0, group.columns)
+    table = tables[0]
+    fields = len({table.field.name for table in tables})
+    stored = block.unflatten(1, (-1, fields, table.physical_columns))
+    sets = stored[..., : table.columns].unflatten(3, (table.sets, table.embedding_dim))
+    # (B, tables of a field, F, sets of a table, C); one of the two set dimensions is 1.
+    arranged = sets.permute(1, 3, 0, 2, 4)
+    return arranged.flatten(0, 1).contiguous()

@@ -17,11 +17,20 @@ class NumericEmbeddings(nn.Module):
     x_j is standardised; a missing value is 0, the mean, so its embedding is b_j.
     Gorishniy et al., 'On Embeddings for Numerical Features in Tabular Deep Learning', NeurIPS
     2022, Section 3.2 (linear embedding).
+
+    Args:
+        fields: the names of the D dense fields.
+        groups: those that have none of these fields come last: the gates' own.
     """
 
-    def __init__(self, fields: int, groups: Sequence[TableGroup]) -> None:
+    def __init__(self, fields: Sequence[str], groups: Sequence[TableGroup]) -> None:
         super().__init__()
-        shapes = [(group.sets, fields, group.columns) for group in groups]
+        self._places = [group.places(fields) for group in groups]
+        shapes = [
+            (group.sets, len(places), group.columns)
+            for group, places in zip(groups, self._places, strict=True)
+            if places
+        ]
         self.slopes = nn.ParameterList(torch.empty(shape) for shape in shapes)
         self.offsets = nn.ParameterList(torch.empty(shape) for shape in shapes)
         for values in (*self.slopes, *self.offsets):
@@ -30,9 +39,15 @@ class NumericEmbeddings(nn.Module):
     def forward(
         self, embeddings: Sequence[torch.Tensor], dense: torch.Tensor
     ) -> list[torch.Tensor]:
-        """Embeddings of ids (M, B, F, C) by group and numbers (B, D) -> (M, B, F + D, C)."""
-        numbers = dense[:, :, None]
-        return [
-            torch.cat([sets, numbers * slope[:, None] + offset[:, None]], dim=2)
-            for sets, slope, offset in zip(embeddings, self.slopes, self.offsets, strict=True)
-        ]
+        """Embeddings of ids (M, B, F, C) by group and numbers (B, D) -> (M, B, F + D, C).
+
+        Of F and D those that the group has.
+        """
+        joined = []
+        for sets, places, slope, offset in zip(
+            embeddings, self._places, self.slopes, self.offsets, strict=False
+        ):
+            read = dense if len(places) == dense.shape[1] else dense[:, places]
+            numeric = read[:, :, None] * slope[:, None] + offset[:, None]
+            joined.append(torch.cat([sets, numeric], dim=2))
+        return [*joined, *embeddings[len(joined) :]]

@@ -56,11 +56,19 @@ class Table:
 
 @dataclass(frozen=True)
 class TableGroup:
-    """Sets of one size: M = ``sets``, each with C = ``columns`` columns; experts' or the gates'."""
+    """Sets of one size: M = ``sets``, each with C = ``columns`` columns; experts' or the gates'.
+
+    ``fields`` names the fields that have embeddings here; none means all.
+    """
 
     sets: int
     columns: int
     of_gates: bool = False
+    fields: tuple[str, ...] = ()
+
+    def places(self, names: Sequence[str]) -> list[int]:
+        """Where among ``names`` the fields stand that have embeddings here."""
+        return [place for place, name in enumerate(names) if not self.fields or name in self.fields]
 
 
 def table_groups(fields: int, spec: ModelSpec) -> tuple[TableGroup, ...]:
@@ -81,7 +89,8 @@ def table_groups(fields: int, spec: ModelSpec) -> tuple[TableGroup, ...]:
         if group.shares is None
     ]
     if spec.gate.embedding_dim:
-        groups.append(TableGroup(1, spec.gate.embedding_dim, of_gates=True))
+        gate = spec.gate
+        groups.append(TableGroup(1, gate.embedding_dim, of_gates=True, fields=gate.fields))
     return tuple(groups)
 
 
@@ -92,6 +101,7 @@ def layout_tables(
     tables = []
     for number, group in enumerate(groups):
         name = "gate" if group.of_gates else f"g{number}"
+        chosen = [fields[place] for place in group.places([field.name for field in fields])]
         packed = storage == "packed"
         for first_set in range(1 if packed else group.sets):
             suffix = name if packed else f"{name}_s{first_set}"
@@ -106,6 +116,6 @@ def layout_tables(
                     group.columns,
                     group.of_gates,
                 )
-                for field in fields
+                for field in chosen
             ]
     return tuple(tables)

@@ -139,6 +139,18 @@ def test_activations_are_what_autograd_saves_of_real_tensors(make_spec: SpecMake
     assert estimate.parameters == sum(p.numel() for p in part.parameters()) * 4 * 4
 
 
+def test_fields_that_gates_do_not_read_take_no_memory_of_theirs(make_spec: SpecMaker) -> None:
+    """Of one field more, four copies of 64 rows of 64 numbers."""
+    one, two = (
+        make_spec(model={"head": "gate", "gate": {"embedding_dim": 64, "fields": fields}})
+        for fields in (["a"], ["a", "b"])
+    )
+    needs = [
+        dense_memory(spec, ["a", "b"], [], cluster_of(spec, 2)).activations for spec in (one, two)
+    ]
+    assert needs[1] - needs[0] >= 4 * 64 * 64 * 4
+
+
 def test_bytes_are_told_in_units() -> None:
     assert [in_units(count) for count in (512, 3 * 2**20, 5 * GIB)] == [
         "0.5 KiB",

@@ -105,6 +105,39 @@ def test_gates_own_embeddings_are_tables_beside_the_experts(tables: str) -> None
     assert len(model.embedding_sets.tables) == 2 * (2 if tables == "packed" else 3)
 
 
+@pytest.mark.parametrize("tables", ["packed", "separate"])
+@pytest.mark.parametrize(
+    ("fields", "with_ids", "with_numbers"),
+    [
+        (["item"], ["item"], 0),
+        (["price", "item"], ["item"], 1),
+        (["price"], [], 1),
+        (["price", "age", "item", "user"], ["user", "item"], 2),
+        ([], ["user", "item"], 2),
+    ],
+)
+def test_gates_own_embeddings_are_of_their_fields_alone(
+    random_features: RandomFeatures,
+    tables: str,
+    fields: list[str],
+    with_ids: list[str],
+    with_numbers: int,
+) -> None:
+    gate = {"embedding_dim": 5, "fields": fields}
+    spec = model_spec(sets=2, embedding_dim=6, head="gate", tables=tables, gate=gate)
+    model = trained_away(MultiEmbedding(FIELDS, spec, dense_fields=("age", "price")))
+    of_gates = [table for table in model.embedding_sets.tables if table.of_gates]
+    assert [table.field.name for table in of_gates] == with_ids
+    features = random_features(FIELDS, ROWS)
+    experts, gates = model.embedding_sets(features)
+    assert experts.shape == (2, ROWS, 2, 6)
+    assert gates.shape == (1, ROWS, len(with_ids), 5)
+    numbers = [slopes.shape[1] for slopes in model.dense.numeric.slopes]
+    assert numbers == [2, with_numbers][: 2 if with_numbers else 1]
+    model(features, torch.randn(ROWS, 2)).logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
 class TestOwnedGroups:
     """'All Forward Task-specific Backward', from the logits to the tables."""
 

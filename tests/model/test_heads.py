@@ -93,6 +93,17 @@ class TestGateHead:
         embeddings[1] += 1
         assert not torch.equal(head(embeddings).weights, before)
 
+    def test_with_embeddings_of_its_own_reads_chosen_fields_in_the_order_of_all(
+        self, embeddings: list[Tensor]
+    ) -> None:
+        head = trained_gate(GateSpec(embedding_dim=5, fields=("age", "user")))
+        user, age = torch.randn(2, ROWS, 5, dtype=torch.float64)
+        found = head([embeddings[0], torch.stack([user, age], dim=1)[None]]).weights
+        (weights,) = head.scores.weights
+        scores = torch.cat([age, user], dim=1) @ weights[0] + head.scores.bias
+        expected = scores.T.unflatten(0, (TASKS, 3)).softmax(dim=1)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
     def test_refuses_a_field_that_is_not_there(self) -> None:
         with pytest.raises(InputError) as caught:
             GateHead(INPUTS, ModelSpec(head="gate", gate=GateSpec(fields=("users",))))

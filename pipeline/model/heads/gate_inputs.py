@@ -26,6 +26,10 @@ class GateScores(nn.Module):
         self._own = spec.gate.embedding_dim > 0
         self._shape = (inputs.tasks, inputs.experts)
         count = len(self._fields or inputs.fields)
+        if self._own:
+            # Its own embeddings are of these fields alone, in the order of all fields.
+            there = sorted(set(self._fields))
+            self._fields = [there.index(place) for place in self._fields]
         outputs = inputs.tasks * inputs.experts
         widths, trained = inputs.widths, inputs.trained
         if self._own:

@@ -47,4 +47,7 @@ class Head(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, embeddings: Sequence[torch.Tensor]) -> Gate | None:
-        """Embeddings (M, B, F, C), those of the gates' own last -> weights; None for the mean."""
+        """Embeddings (M, B, F, C), those of the gates' own last -> weights; None for the mean.
+
+        The gates' own are of ``model.gate.fields`` alone, in the order of all fields.
+        """
