@@ -30,7 +30,10 @@ def unchanged(spec: Spec) -> Manifest | None:
         return None
     if not all((directory / name).is_file() for name in manifest.overview):
         return None
-    files = [given.file for given in source_files(spec.data)]
+    given = source_files(spec.data)
+    if [one.split for one in given] != [source["split"] for source in manifest.sources]:
+        return None
+    files = [one.file for one in given]
     if not all(file.exists() for file in files):
         return None
     if [file.size() for file in files] != [source["bytes"] for source in manifest.sources]:

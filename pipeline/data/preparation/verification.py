@@ -100,10 +100,15 @@ def _counts(positives: dict[str, int]) -> str:
 
 
 def _source_faults(spec: Spec, manifest: Manifest) -> Iterator[str]:
-    files = [given.file for given in source_files(spec.data)]
-    if len(files) != len(manifest.sources):
-        yield f"data.source: {len(files)} files, the manifest says {len(manifest.sources)}"
+    given = source_files(spec.data)
+    if len(given) != len(manifest.sources):
+        yield f"data.source: {len(given)} files, the manifest says {len(manifest.sources)}"
         return
-    for file, source in zip(files, manifest.sources, strict=True):
+    if [one.split for one in given] != [source["split"] for source in manifest.sources]:
+        yield (
+            "data.splits: the files are of other splits than those that the dataset was prepared "
+            "from"
+        )
+    for file, source in zip([one.file for one in given], manifest.sources, strict=True):
         if file.exists() and file.digest() != source["sha256"]:
             yield f"{file}: changed since the dataset was prepared from it"

@@ -1,0 +1,40 @@
+"""When a dataset that stands is what the spec asks for, and when it is prepared again."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.preparation.build import build, prepare
+from pipeline.data.preparation.unchanged import unchanged
+from pipeline.data.preparation.verification import find_faults
+from pipeline.spec import Spec
+
+
+@pytest.fixture
+def split_spec(make_spec, tmp_path: Path):
+    """Builds the spec of given splits of four files of ten rows."""
+    for name in "abcd":
+        rows = "".join(f"{row % 2},{name}{row}\n" for row in range(10))
+        (tmp_path / f"{name}.csv").write_text("label,color\n" + rows)
+
+    def make(train: list[str], valid: list[str], test: list[str]) -> Spec:
+        splits = {"train": train, "valid": valid, "test": test}
+        fields = [{"name": "color"}]
+        return make_spec(format="csv", source=str(tmp_path), fields=fields, splits=splits)
+
+    return make
+
+
+def test_a_file_that_moved_to_another_split_replaces_the_dataset(split_spec) -> None:
+    build(split_spec(["a.csv", "b.csv"], ["c.csv"], ["d.csv"]), {})
+    moved = split_spec(["a.csv"], ["b.csv", "c.csv"], ["d.csv"])
+    assert find_faults(moved) == [
+        "data.splits: the files are of other splits than those that the dataset was prepared from"
+    ]
+    splits = prepare(moved).splits
+    assert {name: split.rows for name, split in splits.items()} == {
+        "train": 10,
+        "valid": 20,
+        "test": 10,
+    }
+    assert unchanged(moved) is not None
