@@ -141,17 +141,27 @@ def read_manifest(directory: Path) -> Manifest:
             f"{directory}: not a whole dataset directory, {MANIFEST_FILE} is missing; "
             "run `python -m pipeline.prepare SPEC`"
         ) from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON ({error}); prepare the dataset again") from None
+    except ValueError as error:
+        raise _no_manifest(path, f"not valid JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise _no_manifest(path, "not a dataset's manifest")
     version = values.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         raise InputError(
             f"{path}: schema version {version}, this program reads {SCHEMA_VERSION}; "
             "prepare the dataset again"
         )
-    manifest = _from_values(values)
+    try:
+        manifest = _from_values(values)
+    except (KeyError, TypeError, AttributeError):
+        raise _no_manifest(path, "not a dataset's manifest") from None
     _check_parts(directory, manifest)
     return manifest
+
+
+def _no_manifest(path: Path, found: str) -> InputError:
+    """Prepare leaves a directory alone that it cannot tell for a dataset."""
+    return InputError(f"{path}: {found}; remove {path.parent} and prepare the dataset again")
 
 
 def _from_values(values: dict[str, Any]) -> Manifest:

@@ -1,19 +1,57 @@
 """Which directories a dataset may take the place of."""
 
+import json
+import re
 from pathlib import Path
 
 from pipeline.console import InputError
-from pipeline.data.manifest import MANIFEST_FILE
+from pipeline.data.manifest import MANIFEST_FILE, SPLITS, VOCABULARY_FOLDER
+from pipeline.data.overview.files import DATA_FILE, PAGE_FILE
+
+_FILES = "|".join(map(re.escape, (MANIFEST_FILE, PAGE_FILE, DATA_FILE)))
+_OF_A_DATASET = re.compile(
+    rf"{_FILES}|{VOCABULARY_FOLDER}/[^/]+\.parquet|({'|'.join(SPLITS)})/part-[^/]+\.parquet"
+)
+# Those that a manifest of every schema version has.
+_MANIFEST_KEYS = {"schema_version", "fields", "splits", "sources", "spec_digest"}
 
 
 def check_replaceable(directory: Path) -> None:
-    """Refuses a path at which something stands that is neither a dataset nor an empty directory."""
+    """Refuses a path at which something stands that is neither a dataset nor an empty directory.
+
+    Whatever stands there is gone once the new dataset is in place, so nothing but a dataset's own
+    files may.
+    """
     if not directory.exists():
         return
     if not directory.is_dir():
         raise InputError(f"{directory}: a file, the prepared dataset cannot go there")
-    if any(directory.iterdir()) and not (directory / MANIFEST_FILE).is_file():
+    if not any(directory.iterdir()):
+        return
+    if not _is_manifest(directory / MANIFEST_FILE):
         raise InputError(
-            f"{directory}: not empty and no dataset ({MANIFEST_FILE} is missing), so it is left "
-            "alone; set data.directory to another path"
+            f"{directory}: not empty and no dataset ({MANIFEST_FILE} is missing or not a "
+            "dataset's), so it is left alone; set data.directory to another path"
         )
+    if foreign := _foreign(directory):
+        raise InputError(
+            f"{directory}: holds {foreign}, which no dataset has, so it is left alone; set "
+            "data.directory to a path of its own"
+        )
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and values.keys() >= _MANIFEST_KEYS
+
+
+def _foreign(directory: Path) -> str | None:
+    """The first file that prepare does not write."""
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if not _OF_A_DATASET.fullmatch(name) and (path.is_symlink() or not path.is_dir()):
+            return name
+    return None

@@ -16,8 +16,18 @@ def unchanged(spec: Spec) -> Manifest | None:
         InputError: when something else stands where the dataset goes.
     """
     directory = spec.dataset_directory
-    check_replaceable(directory)
     recover(directory)
+    manifest = _standing(spec)
+    if manifest is None:
+        check_replaceable(directory)
+        return None
+    # Left by a run that was killed after its dataset was in place.
+    clear(directory)
+    return manifest
+
+
+def _standing(spec: Spec) -> Manifest | None:
+    directory = spec.dataset_directory
     if not (directory / MANIFEST_FILE).is_file():
         return None
     try:
@@ -30,17 +40,17 @@ def unchanged(spec: Spec) -> Manifest | None:
         return None
     if not all((directory / name).is_file() for name in manifest.overview):
         return None
+    return manifest if _has_the_sources(spec, manifest) else None
+
+
+def _has_the_sources(spec: Spec, manifest: Manifest) -> bool:
+    """Whether the spec's sources are those that the dataset was prepared from."""
     given = source_files(spec.data)
     if [one.split for one in given] != [source["split"] for source in manifest.sources]:
-        return None
+        return False
     files = [one.file for one in given]
     if not all(file.exists() for file in files):
-        return None
+        return False
     if [file.size() for file in files] != [source["bytes"] for source in manifest.sources]:
-        return None
-    digests = [source["sha256"] for source in manifest.sources]
-    if [file.digest() for file in files] != digests:
-        return None
-    # Left by a run that was killed after its dataset was in place.
-    clear(directory)
-    return manifest
+        return False
+    return [file.digest() for file in files] == [source["sha256"] for source in manifest.sources]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.console import InputError
 from pipeline.data.preparation.build import build, prepare
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.verification import find_faults
@@ -38,3 +39,12 @@ def test_a_file_that_moved_to_another_split_replaces_the_dataset(split_spec) -> 
         "test": 10,
     }
     assert unchanged(moved) is not None
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"schema_version": 5}'])
+def test_a_manifest_of_another_program_is_refused_in_one_line(split_spec, text: str) -> None:
+    spec = split_spec(["a.csv"], ["b.csv"], ["c.csv"])
+    spec.dataset_directory.mkdir()
+    (spec.dataset_directory / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match="no dataset .manifest.json is missing or not a dataset's"):
+        unchanged(spec)

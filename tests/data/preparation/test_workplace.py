@@ -1,5 +1,6 @@
 """Where a dataset is built: what of it is kept, for whom, and who may work there."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,15 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "dataset"
 
 
+def manifest(text: str) -> str:
+    """What tells that a directory is a dataset, and which."""
+    lists: dict[str, object] = {"fields": [], "splits": {}, "sources": []}
+    return json.dumps({"schema_version": 5, **lists, "spec_digest": text})
+
+
 def publish(directory: Path, text: str) -> None:
     with workplace(directory, "identity") as place:
-        (place.dataset / "manifest.json").write_text(text)
+        (place.dataset / "manifest.json").write_text(manifest(text))
         (place.work / "scratch").write_text("gone in the end")
 
 
@@ -41,21 +48,21 @@ def names(folder: Path) -> list[str]:
 def test_a_dataset_appears_whole_and_nothing_else_is_left(directory: Path) -> None:
     for text in ("first", "second"):
         publish(directory, text)
-        assert (directory / "manifest.json").read_text() == text
+        assert (directory / "manifest.json").read_text() == manifest(text)
         assert names(directory.parent) == ["dataset"]
 
 
 def test_an_error_leaves_what_was_there(directory: Path) -> None:
     publish(directory, "first")
     stop(directory, "identity", RuntimeError)
-    assert (directory / "manifest.json").read_text() == "first"
+    assert (directory / "manifest.json").read_text() == manifest("first")
     assert names(directory.parent) == ["dataset"]
 
 
 def test_an_interrupted_runs_work_is_taken_up(directory: Path) -> None:
     publish(directory, "first")
     stop(directory, "identity", KeyboardInterrupt)
-    assert (directory / "manifest.json").read_text() == "first"
+    assert (directory / "manifest.json").read_text() == manifest("first")
     with workplace(directory, "identity") as place:
         assert (place.work / "scratch").read_text() == "done"
 
@@ -112,7 +119,7 @@ def test_a_dataset_that_was_moved_aside_comes_back(directory: Path) -> None:
     publish(directory, "first")
     directory.rename(directory.parent / "dataset.replaced")
     recover(directory)
-    assert (directory / "manifest.json").read_text() == "first"
+    assert (directory / "manifest.json").read_text() == manifest("first")
 
 
 def test_a_directory_that_is_no_dataset_is_left_alone(tmp_path: Path) -> None:
