@@ -121,6 +121,13 @@ class Manifest:
         values = asdict(replace(self, overview={}))
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def file_digests(self) -> dict[str, str]:
+        """The SHA-256 of every other file of the dataset directory, by its name there."""
+        parts = [part for split in self.splits.values() for part in split.parts]
+        written = {part.file: part.digest for part in [*parts, *self.vocabularies]}
+        return {**self.overview, **written}
+
     def write(self, directory: Path) -> None:
         """Writes ``manifest.json`` into ``directory``."""
         values = {"schema_version": SCHEMA_VERSION, **asdict(self)}

@@ -1,16 +1,19 @@
 """Whether a dataset directory is already what a spec asks for."""
 
+from pathlib import Path
+
 from pipeline.console import InputError
 from pipeline.data.manifest import MANIFEST_FILE, Manifest, read_manifest
 from pipeline.data.preparation.identity import spec_digest
 from pipeline.data.preparation.publication import check_replaceable
 from pipeline.data.preparation.workplace import clear, recover
 from pipeline.data.sources.opening import source_files
+from pipeline.data.whole_files import file_digest
 from pipeline.spec import Spec
 
 
 def unchanged(spec: Spec) -> Manifest | None:
-    """The manifest of the spec's dataset when it stands and its sources are the same bytes.
+    """The manifest of the spec's dataset when it and its sources are the bytes that it names.
 
     Raises:
         InputError: when something else stands where the dataset goes.
@@ -38,9 +41,16 @@ def _standing(spec: Spec) -> Manifest | None:
         return None
     if manifest.rows_skipped and spec.data.bad_rows == "fail":
         return None
-    if not all((directory / name).is_file() for name in manifest.overview):
-        return None
-    return manifest if _has_the_sources(spec, manifest) else None
+    is_the_same = _has_the_sources(spec, manifest) and _is_whole(directory, manifest)
+    return manifest if is_the_same else None
+
+
+def _is_whole(directory: Path, manifest: Manifest) -> bool:
+    """Whether every file is as it was prepared: a damaged one is mended by preparing again."""
+    files = {directory / name: digest for name, digest in manifest.file_digests.items()}
+    if not all(path.is_file() for path in files):
+        return False
+    return all(file_digest(path) == digest for path, digest in files.items())
 
 
 def _has_the_sources(spec: Spec, manifest: Manifest) -> bool:

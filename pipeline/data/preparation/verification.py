@@ -46,9 +46,7 @@ def absent_sources(spec: Spec) -> list[str]:
 
 
 def _extra_files(directory: Path, manifest: Manifest) -> list[str]:
-    parts = [part.file for split in manifest.splits.values() for part in split.parts]
-    vocabularies = [file.file for file in manifest.vocabularies]
-    known = {MANIFEST_FILE, *manifest.overview, *parts, *vocabularies}
+    known = {MANIFEST_FILE, *manifest.file_digests}
     found = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
     return [f"{directory / file}: not in the manifest" for file in sorted(found - known)]
 

@@ -48,3 +48,21 @@ def test_a_manifest_of_another_program_is_refused_in_one_line(split_spec, text: 
     (spec.dataset_directory / "manifest.json").write_text(text)
     with pytest.raises(InputError, match="no dataset .manifest.json is missing or not a dataset's"):
         unchanged(spec)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["train/part-00000.parquet", "vocabulary/color.parquet", "overview.html", "overview.json"],
+)
+@pytest.mark.parametrize("damage", [cut_short, Path.unlink])
+def test_a_damaged_file_is_mended_by_preparing_again(split_spec, file: str, damage) -> None:
+    spec = split_spec(["a.csv"], ["b.csv"], ["c.csv"])
+    manifest = build(spec, {})
+    damage(spec.dataset_directory / file)
+    assert unchanged(spec) is None
+    assert prepare(spec) == manifest
+    assert find_faults(spec) == []
