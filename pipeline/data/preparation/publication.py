@@ -16,6 +16,15 @@ _OF_A_DATASET = re.compile(
 _MANIFEST_KEYS = {"schema_version", "fields", "splits", "sources", "spec_digest"}
 
 
+def place_of(directory: Path) -> Path:
+    """Where a dataset directory stands, for every process and whatever its working directory.
+
+    A link is followed, for the dataset goes to where it points; links above it stay, for they may
+    be this machine's own way to a path that others have too.
+    """
+    return directory.resolve() if directory.is_symlink() else directory.absolute()
+
+
 def check_replaceable(directory: Path) -> None:
     """Refuses a path at which something stands that is neither a dataset nor an empty directory.
 
@@ -26,6 +35,11 @@ def check_replaceable(directory: Path) -> None:
         return
     if not directory.is_dir():
         raise InputError(f"{directory}: a file, the prepared dataset cannot go there")
+    if place_of(directory).is_mount():
+        raise InputError(
+            f"{directory}: a mount point, which no dataset can take the place of; set "
+            f"data.directory to a path in it, such as {directory}/dataset"
+        )
     if not any(directory.iterdir()):
         return
     if not _is_manifest(directory / MANIFEST_FILE):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pipeline.console import InputError
 from pipeline.data.preparation.engines import ClusterLostError
-from pipeline.data.preparation.publication import check_replaceable
+from pipeline.data.preparation.publication import check_replaceable, place_of
 from pipeline.data.whole_directories import replace, replaced, restore
 from pipeline.data.whole_files import (
     DiskFullError,
@@ -33,6 +33,8 @@ from pipeline.data.whole_files import (
 @dataclass(frozen=True)
 class Workplace:
     """Where a dataset is built.
+
+    Both are absolute: the workers of a cluster have working directories of their own.
 
     Attributes:
         dataset: becomes the dataset directory.
@@ -59,6 +61,7 @@ def workplace(directory: Path, identity: str) -> Iterator[Workplace]:
             run builds it, or when the disk is full.
     """
     check_replaceable(directory)
+    directory = place_of(directory)
     partial = _partial(directory)
     with room_for(partial), _locked(directory, partial):
         place = Workplace(partial / "dataset", partial / "work")
@@ -82,6 +85,7 @@ def recover(directory: Path) -> None:
     Raises:
         InputError: when another run is at it right now.
     """
+    directory = place_of(directory)
     if replaced(directory).exists():
         with _locked(directory, _partial(directory)):
             restore(directory)
@@ -89,6 +93,7 @@ def recover(directory: Path) -> None:
 
 def clear(directory: Path) -> None:
     """Removes the workplace of a dataset that needs no work, unless another run works there."""
+    directory = place_of(directory)
     partial = _partial(directory)
     if partial.exists():
         with contextlib.suppress(InputError), _locked(directory, partial):

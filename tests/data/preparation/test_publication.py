@@ -72,6 +72,17 @@ def test_a_dataset_beside_a_training_is_used_but_not_replaced(csv_spec) -> None:
         unchanged(csv_spec(content + b"1,red,4\n"))
 
 
+def test_a_mount_point_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/proc")
+    for directory in (Path("/proc"), tmp_path / "link"):
+        with pytest.raises(InputError) as caught:
+            check_replaceable(directory)
+        assert str(caught.value) == (
+            f"{directory}: a mount point, which no dataset can take the place of; set "
+            f"data.directory to a path in it, such as {directory}/dataset"
+        )
+
+
 def test_an_empty_directory_may_be_replaced(tmp_path: Path) -> None:
     (tmp_path / "dataset").mkdir()
     check_replaceable(tmp_path / "dataset")

@@ -130,3 +130,28 @@ def test_a_directory_that_is_no_dataset_is_left_alone(tmp_path: Path) -> None:
     ):
         pytest.fail("not reached")
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_link_stays_and_the_dataset_goes_to_where_it_points(
+    directory: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big/data").mkdir()
+    directory.symlink_to("big/data")
+    for text in ("first", "second"):
+        publish(directory, text)
+        assert directory.is_symlink()
+        assert (tmp_path / "big/data/manifest.json").read_text() == manifest(text)
+        assert (names(tmp_path), names(tmp_path / "big")) == (["big", "dataset"], ["data"])
+    (tmp_path / "big/data").rename(tmp_path / "big/data.replaced")
+    recover(directory)
+    assert (directory / "manifest.json").read_text() == manifest("second")
+
+
+def test_a_relative_directory_is_the_same_place_for_workers_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with workplace(Path("dataset"), "identity") as place:
+        assert place.dataset == tmp_path / "dataset.partial/dataset"
+        assert place.work == tmp_path / "dataset.partial/work"
