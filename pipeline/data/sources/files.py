@@ -1,6 +1,7 @@
 """Files to read: on this machine, or anywhere that fsspec reaches by a URL."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -41,6 +42,11 @@ class SourceFile:
         return self._path.suffix
 
     @property
+    def identity(self) -> str:
+        """The same for every spelling of a path, and for links to it."""
+        return self.location if is_remote(self.location) else os.path.realpath(self.location)
+
+    @property
     def _path(self) -> PurePosixPath:
         return PurePosixPath(name_of(self.location) if is_remote(self.location) else self.location)
 
@@ -64,6 +70,8 @@ class SourceFile:
             return Path(self.location).stat().st_size
         except FileNotFoundError:
             raise InputError(f"{self.location}: no such file; set data.source") from None
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def version(self) -> str | None:
         """What changes when its content does; None for what is no regular file, such as a pipe.

@@ -3,6 +3,7 @@
 A new kind of source is one more class with ``Source``'s members and one more case in ``_source``.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,8 +81,8 @@ def source_files(data: DataSpec) -> list[SplitFile]:
             for location in data.splits.locations(split)
         ]
     files = [SplitFile(file, split) for location, split in named for file in find_files(location)]
-    locations = [given.file.location for given in files]
-    if repeated := [name for name in locations if locations.count(name) > 1]:
+    times = Counter(given.file.identity for given in files)
+    if repeated := [given.file for given in files if times[given.file.identity] > 1]:
         raise InputError(f"{repeated[0]}: data.source names it more than once")
     return files
 

@@ -15,6 +15,7 @@ from pipeline.console import InputError
 from pipeline.data.preparation.build import build
 from pipeline.data.preparation.build import prepare as prepare_dataset
 from pipeline.data.sources.files import find_files
+from pipeline.data.sources.opening import source_files
 from pipeline.spec import Spec
 
 HEADER = "label,color\n"
@@ -168,6 +169,24 @@ class TestDatasets:
         spec = log_spec(make_spec, str(tmp_path), splits={**splits, "test": "log_3.csv"})
         build(spec, {})
         assert colors(spec, "train") == [f"{file}_{row}" for file in (1, 0) for row in range(30)]
+
+    def test_a_file_is_the_same_however_its_path_is_spelt(
+        self, make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_logs(tmp_path)
+        monkeypatch.chdir(tmp_path)
+        splits = {"train": "log_[12].csv", "valid": "log_0.csv", "test": "log_1.csv"}
+        with pytest.raises(InputError, match=r"log_1.csv: data.source names it more than once"):
+            source_files(log_spec(make_spec, "./", splits=splits).data)
+        Path("again.csv").symlink_to("log_0.csv")
+        with pytest.raises(InputError, match=r"log_0.csv: data.source names it more than once"):
+            source_files(log_spec(make_spec, ["log_0.csv", "again.csv"]).data)
+
+    def test_a_path_through_a_file_is_named(self, make_spec, tmp_path: Path) -> None:
+        inside = f"{write_logs(tmp_path)[0]}/log.csv"
+        with pytest.raises(InputError) as caught:
+            build(log_spec(make_spec, inside), {})
+        assert str(caught.value) == f"{inside}: cannot be read: Not a directory"
 
     def test_a_bad_row_is_named_by_its_file(self, make_spec, tmp_path: Path) -> None:
         paths = write_logs(tmp_path)
