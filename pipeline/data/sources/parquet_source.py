@@ -15,13 +15,15 @@ from pipeline.console import InputError
 from pipeline.data.fields.binning import MISSING
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.columns import checked_chunk, find_columns
-from pipeline.data.sources.faults import Faults, Policy
+from pipeline.data.sources.faults import NOT_UTF8, Faults, Policy
 from pipeline.data.sources.files import SourceFile, is_remote
 from pipeline.data.sources.split_rules import SplitRule
 from pipeline.spec_data import FieldSpec
 
 # Joins the items of a list column into one text: ASCII's unit separator.
 LIST_SEPARATOR = "\x1f"
+# Bytes that are no UTF-8 are found afterwards, row by row.
+_AS_TEXT = pc.CastOptions(pa.string(), allow_invalid_utf8=True)
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class ParquetSource:
         """
         rows = block.batch.num_rows
         faults = Faults(self.path, "row", block.first_row + 1, self._policy)
-        columns = [self._coded(block.batch, name) for name in self._columns]
+        columns = [self._coded(block.batch, name, faults) for name in self._columns]
         positions = np.arange(rows)
         return checked_chunk(
             self.fields, self._labels, columns, positions, rows, faults, self._rule
@@ -139,11 +141,31 @@ class ParquetSource:
             )
         return field
 
-    def _coded(self, batch: pa.RecordBatch, name: str) -> pa.DictionaryArray:
+    def _coded(self, batch: pa.RecordBatch, name: str, faults: Faults) -> pa.DictionaryArray:
         try:
-            return _coded(batch.column(name))
+            column = _coded(batch.column(name))
         except pa.ArrowException as error:
             raise InputError(f"{self.path}: column {name!r} cannot be read: {error}") from None
+        return column if _is_utf8(column.dictionary) else _noted(column, name, faults)
+
+
+def _is_utf8(texts: pa.StringArray) -> bool:
+    """Arrow does not look at a column's texts when it reads them."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _noted(column: pa.DictionaryArray, name: str, faults: Faults) -> pa.DictionaryArray:
+    """Notes the rows whose text is not UTF-8, and empties it: what follows reads every text."""
+    texts = column.dictionary
+    valid = np.array([_is_utf8(texts[at : at + 1]) for at in range(len(texts))])
+    bad = np.flatnonzero(~valid[column.indices.to_numpy()])
+    faults.add(bad, NOT_UTF8, lambda _: f"the column {name!r} is not valid UTF-8")
+    readable = pc.if_else(pa.array(valid), texts, MISSING)
+    return pa.DictionaryArray.from_arrays(column.indices, readable)
 
 
 def _coded(column: pa.Array) -> pa.DictionaryArray:
@@ -158,7 +180,7 @@ def _coded(column: pa.Array) -> pa.DictionaryArray:
     elif types.is_boolean(kind):
         column = column.cast(pa.int8())
     encoded = column.dictionary_encode(null_encoding="encode")
-    texts = encoded.dictionary.cast(pa.string()).fill_null(MISSING)
+    texts = encoded.dictionary.cast(options=_AS_TEXT).fill_null(MISSING)
     return pa.DictionaryArray.from_arrays(encoded.indices, texts)
 
 
@@ -166,5 +188,5 @@ def _joined(column: pa.Array) -> pa.Array:
     """One text for each list."""
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
-    items = column.flatten().cast(pa.string()).fill_null(MISSING)
+    items = column.flatten().cast(options=_AS_TEXT).fill_null(MISSING)
     return pc.binary_join(pa.ListArray.from_arrays(offsets, items), LIST_SEPARATOR)
