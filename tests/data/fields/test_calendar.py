@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow as pa
 import pytest
@@ -34,3 +34,45 @@ def test_times_may_be_written_in_another_way() -> None:
 def test_other_texts_are_no_times(text: str) -> None:
     field = FieldSpec(name="f", transform="weekday")
     assert are_times(field, pa.array([text, "", "14102100"])).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("2024-01-06 17:00:00.000", "%Y-%m-%d %H:%M:%S.%f"),
+        ("2024-01-06 17:00:00.000000999", "%Y-%m-%d %H:%M:%S.%f"),
+        ("2024-01-06 17:00:00.123456789Z", "%Y-%m-%d %H:%M:%S.%f%z"),
+        ("2024-01-06T17:00:00+00:00", "%Y-%m-%dT%H:%M:%S%z"),
+        ("2024-01-06T17:00:00Z", "%Y-%m-%dT%H:%M:%S%z"),
+        ("20240106T170000Z", "%Y%m%dT%H%M%S%z"),
+        ("6/1/2024 17:00", "%d/%m/%Y %H:%M"),
+        ("06 jan 2024 5:00 pm", "%d %b %Y %I:%M %p"),
+        ("20240106 17:00:00.000", "%Y%m%d %H:%M:%S.%f"),
+    ],
+)
+def test_a_time_may_be_spelt_in_every_way_that_can_be_read_in_one_way(
+    text: str, time_format: str
+) -> None:
+    assert tokens("hour_of_day", [text], time_format) == ["17"]
+    assert tokens("weekday", [text], time_format) == ["5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("2024016 17:00", "%Y%m%d %H:%M"),
+        ("17:00 2024016", "%H:%M %Y%m%d"),
+        ("2024-01-06 170", "%Y-%m-%d %H%M"),
+        ("2024-01-06 17:00:00.1234567", "%Y-%m-%d %H:%M:%S.%f"),
+    ],
+)
+def test_numbers_that_touch_have_all_their_digits(text: str, time_format: str) -> None:
+    field = FieldSpec(name="f", transform="weekday", time_format=time_format)
+    assert are_times(field, pa.array([text])).tolist() == [False]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_timestamp_of_parquet_is_a_time(unit: str) -> None:
+    column = pa.array([datetime(2024, 1, 6, 17)], pa.timestamp(unit)).cast(pa.string())
+    time_format = "%Y-%m-%d %H:%M:%S" if unit == "s" else "%Y-%m-%d %H:%M:%S.%f"
+    assert tokens("hour_of_day", column.to_pylist(), time_format) == ["17"]
