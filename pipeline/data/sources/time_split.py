@@ -19,12 +19,14 @@ import numpy as np
 
 from pipeline.console import InputError, progress
 from pipeline.data.sources.chunks import Chunk
+from pipeline.data.sources.files import SourceFile
 from pipeline.data.sources.split_rules import TimeRule, times_of
 from pipeline.data.sources.time_spans import LIMIT, Counts, Spans, TimeTable
 from pipeline.spec_data import FieldSpec, SplitSpec
 
 
 class _Source(Protocol):
+    path: SourceFile
     size: int
     bytes_done: int
 
@@ -57,6 +59,8 @@ def cut_by_time(split: SplitSpec, sources: Sequence[_Source], limit: int = LIMIT
     wanted = np.array([train, train + valid]) * spans.rows.sum()
     while len(unclear := _unclear(spans, wanted)):
         spans = _counted_anew(spans, unclear, _scan(sources, split.column), limit)
+    if not len(spans):
+        _refuse_first(sources, split.column)
     starts = np.searchsorted(spans.before, wanted)
     if len(spans) < 3 or starts[0] == starts[1] or starts[1] == len(spans):
         more = "more than " if spans.joined.any() else ""
@@ -65,6 +69,16 @@ def cut_by_time(split: SplitSpec, sources: Sequence[_Source], limit: int = LIMIT
             f"cannot be cut into shares of {train:.3g}, {valid:.3g} and {test:.3g}"
         )
     return TimeRule(split.column, *spans.first[starts].tolist())
+
+
+def _refuse_first(sources: Sequence[_Source], column: str) -> None:
+    """Names the first value of a log in which none is a time."""
+    for source in sources:
+        for block in source.blocks():
+            values = source.parse(block).columns["time"]
+            if len(values):
+                found = TimeRule(column, np.nan, np.nan).describe(values[0].as_py())
+                raise InputError(f"{source.path}: no row has a time that can be read: {found}")
 
 
 def _unclear(spans: Spans, wanted: np.ndarray) -> np.ndarray:

@@ -121,6 +121,19 @@ def test_times_that_cannot_be_cut(
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("time", ["2024-01-01 00:00:00 UTC", "01/01/2024", ""])
+@pytest.mark.parametrize("bad_rows", ["fail", "skip"])
+def test_a_log_without_a_time_that_can_be_read_names_its_first(
+    make_spec, tmp_path: Path, time: str, bad_rows: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        build(split_spec(make_spec, tmp_path, [time] * 8, BY_TIME, bad_rows=bad_rows), {})
+    assert str(caught.value) == (
+        f"{tmp_path}/log.csv: no row has a time that can be read: the time column 't' has "
+        f"{time!r}, a number or an ISO 8601 time expected"
+    )
+
+
 @pytest.mark.parametrize("time", ["", "soon", "nan"])
 def test_a_time_that_cannot_be_read(make_spec, tmp_path: Path, time: str) -> None:
     times = ["1", "2", time, "3", "4"]
