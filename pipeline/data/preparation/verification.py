@@ -11,6 +11,7 @@ from pipeline.console import InputError
 from pipeline.data.manifest import MANIFEST_FILE, DenseField, Field, Manifest, Part, read_manifest
 from pipeline.data.parts import read_part
 from pipeline.data.preparation.identity import spec_digest
+from pipeline.data.sources.files import NoMatchError
 from pipeline.data.sources.opening import source_files
 from pipeline.data.whole_files import file_digest
 from pipeline.spec import Spec
@@ -41,8 +42,15 @@ def find_faults(spec: Spec) -> list[str]:
 
 
 def absent_sources(spec: Spec) -> list[str]:
-    """The sources that cannot be compared, because they are no longer there."""
-    return [given.file.location for given in source_files(spec.data) if not given.file.exists()]
+    """The sources that cannot be compared, because they are no longer there.
+
+    Where a glob stands for no file any more, it cannot be told which of the others is which.
+    """
+    try:
+        given = source_files(spec.data)
+    except NoMatchError as error:
+        return [f"{error.location}, so no source is compared"]
+    return [one.file.location for one in given if not one.file.exists()]
 
 
 def _extra_files(directory: Path, manifest: Manifest) -> list[str]:
@@ -98,7 +106,10 @@ def _counts(positives: dict[str, int]) -> str:
 
 
 def _source_faults(spec: Spec, manifest: Manifest) -> Iterator[str]:
-    given = source_files(spec.data)
+    try:
+        given = source_files(spec.data)
+    except NoMatchError:
+        return
     if len(given) != len(manifest.sources):
         yield f"data.source: {len(given)} files, the manifest says {len(manifest.sources)}"
         return

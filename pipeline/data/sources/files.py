@@ -22,6 +22,19 @@ _PATTERN = re.compile(r"[*?\[]")
 _NUMBER = re.compile(r"(\d+)")
 
 
+class NoMatchError(InputError):
+    """A glob stands for no file.
+
+    Attributes:
+        location: the glob.
+    """
+
+    def __init__(self, location: str) -> None:
+        """Names the glob."""
+        super().__init__(f"{location}: no file has such a name; set data.source")
+        self.location = location
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A file by its path or URL, which is also how messages name it."""
@@ -140,7 +153,8 @@ def find_files(location: str) -> list[SourceFile]:
     A glob's files are in the order of their names, numbers by value: day_2 before day_10.
 
     Raises:
-        InputError: when a glob stands for none, or a directory is named.
+        NoMatchError: when a glob stands for none.
+        InputError: when a directory is named.
     """
     if not _PATTERN.search(location) or SourceFile(location).exists():
         _refuse_directory(location)
@@ -156,7 +170,7 @@ def find_files(location: str) -> list[SourceFile]:
         matches = Path(root).glob(location.removeprefix(root))
         found = [str(path) for path in matches if path.is_file()]
     if not found:
-        raise InputError(f"{location}: no file has such a name; set data.source")
+        raise NoMatchError(location)
     return [SourceFile(name) for name in sorted(found, key=_by_numbers)]
 
 
