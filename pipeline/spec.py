@@ -18,7 +18,7 @@ from pydantic import (
 
 from pipeline.spec_data import DataSpec
 from pipeline.spec_model import ModelSpec
-from pipeline.spec_section import GivenPath, Lax, Section
+from pipeline.spec_section import LOCAL, GivenPath, Lax, Section
 from pipeline.spec_sharding import ShardingSpec
 from pipeline.spec_training import (
     DenseOptimizerSpec,
@@ -31,7 +31,7 @@ from pipeline.spec_training import (
 class RunSpec(Section):
     """Where a run lives, and the seed of its initialisation, shuffling and dropout."""
 
-    directory: GivenPath
+    directory: Annotated[GivenPath, LOCAL]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 

@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.spec_section import Lax, PathText, Section, expand
+from pipeline.spec_section import LOCAL, Lax, PathText, Section, expand
 
 
 def _filled(value: Any) -> Any:
@@ -85,7 +85,7 @@ class FieldSpec(Section):
     binning: Literal["log_square", "log", "quantile"] = "log_square"
     log_base: Annotated[float, Field(gt=1)] = 2.0
     bins: PositiveInt = 100
-    separator: str = "|"
+    separator: Annotated[str, Field(min_length=1)] = "|"
     max_length: PositiveInt = 16
     pooling: Literal["sum", "mean"] = "mean"
 
@@ -239,7 +239,7 @@ class DataSpec(Section):
 
     format: Literal["criteo", "avazu", "avazu_calendar", "csv", "parquet"]
     source: Locations
-    directory: PathText = ""
+    directory: Annotated[PathText, LOCAL] = ""
     label: Columns = "label"
     bad_rows: Literal["fail", "skip"] = "fail"
     fields: Annotated[tuple[FieldSpec, ...], Lax] = ()

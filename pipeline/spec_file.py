@@ -46,7 +46,7 @@ def load_section(kind: type[Kind], path: Path, overrides: Sequence[str] = ()) ->
         InputError: naming the file and the key, what was found and what is allowed.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such spec file") from None
     except OSError as error:

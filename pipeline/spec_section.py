@@ -22,9 +22,17 @@ def expand(text: str) -> str:
     return _VARIABLE.sub(_value, text)
 
 
+def _on_this_machine(path: str) -> str:
+    if "://" in path:
+        raise ValueError("a path of this machine is expected, not a URL")
+    return path
+
+
 _EXPANDED = AfterValidator(expand)
 PathText = Annotated[str, _EXPANDED]
 GivenPath = Annotated[str, Field(min_length=1), _EXPANDED]
+# Beside a path, where files are written.
+LOCAL = AfterValidator(_on_this_machine)
 # TOML has arrays where Python has tuples.
 Lax = Field(strict=False)
 

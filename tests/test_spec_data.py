@@ -59,11 +59,20 @@ def test_keys_that_do_not(keys: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("hash_rows", 2), ("hash_rows", 2**31), ("cardinality", 0), ("log_base", 1.0), ("bins", 0)],
+    [("separator", ""), ("hash_rows", 2), ("hash_rows", 2**31), ("cardinality", 0), ("log_base", 1.0), ("bins", 0)],
 )
 def test_values_out_of_range(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):
         FieldSpec(name="f", **{key: value})
+
+
+def test_a_dataset_does_not_go_to_a_url() -> None:
+    values = {"format": "criteo", "source": "a", "directory": "s3://bucket/ds"}
+    with pytest.raises(ValidationError) as caught:
+        DataSpec.model_validate(values)
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("directory",)
+    assert error["msg"] == "Value error, a path of this machine is expected, not a URL"
 
 
 @pytest.mark.parametrize(

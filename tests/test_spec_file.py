@@ -134,6 +134,18 @@ class TestFiles:
         assert "\n" not in str(caught.value)
 
 
+    def test_a_byte_order_mark_is_no_part_of_a_spec(self, spec_file: Path) -> None:
+        plain = load_spec(spec_file)
+        spec_file.write_text(MINIMAL, encoding="utf-8-sig")
+        assert load_spec(spec_file) == plain
+
+    def test_a_run_does_not_go_to_a_url(self, spec_file: Path) -> None:
+        assert complaint(spec_file, "run.directory=gs://bucket/run") == (
+            f"{spec_file}: run.directory: a path of this machine is expected, not a URL, found "
+            "'gs://bucket/run'"
+        )
+
+
 class TestOverrides:
     def test_replace_a_value_by_its_dotted_path(self, spec_file: Path) -> None:
         spec = load_spec(spec_file, ["run.directory=b", "model.sets=7", "model.dcnv2.layers=2"])

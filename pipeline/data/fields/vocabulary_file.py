@@ -46,10 +46,14 @@ def _from_parquet(path: Path) -> pa.StringArray:
     table = pq.read_table(path)
     if _TOKEN not in table.column_names:
         raise InputError(f"{path}: no column {_TOKEN!r}; it has {', '.join(table.column_names)}")
-    return table[_TOKEN].combine_chunks().cast(pa.string())
+    tokens = table[_TOKEN].combine_chunks().cast(pa.string())
+    # Arrow does not look at texts when it reads them.
+    tokens.validate(full=True)
+    return tokens
 
 
 def _from_text(path: Path) -> pa.StringArray:
     # Other separators of lines than these two are part of a token.
-    lines = path.read_bytes().decode().replace("\r\n", "\n").removesuffix("\n").split("\n")
+    text = path.read_bytes().decode("utf-8-sig")
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     return pa.array(lines, pa.string())

@@ -99,6 +99,11 @@ class TestFile:
         path.write_text("red\n\nblue\n")
         assert read_tokens(self.field(path), path).to_pylist() == ["red", "", "blue"]
 
+    def test_a_byte_order_mark_is_no_part_of_the_first_token(self, tmp_path: Path) -> None:
+        path = tmp_path / "colors.txt"
+        path.write_text("red\nblue\n", encoding="utf-8-sig")
+        assert read_tokens(self.field(path), path).to_pylist() == ["red", "blue", ""]
+
     def test_a_datasets_vocabulary_gives_the_same_ids_again(self, tmp_path: Path) -> None:
         field, rows = FieldSpec(name="f"), ["a"] * 6 + ["b"] * 7 + ["rare"]
         first = learn(field, rows)
@@ -126,6 +131,13 @@ class TestFile:
         with pytest.raises(InputError) as caught:
             read_tokens(self.field(path), path)
         assert str(caught.value).startswith(f"{path}{message}")
+
+    def test_tokens_of_parquet_that_are_not_utf8_are_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "f.parquet"
+        tokens = pa.array([b"\xff"]).cast(pa.string(), safe=False)
+        pq.write_table(pa.table({"token": tokens}), path)
+        with pytest.raises(InputError, match=r"not a vocabulary that can be read: .*UTF"):
+            read_tokens(self.field(path), path)
 
     def test_a_parquet_file_without_tokens_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "f.parquet"
