@@ -59,7 +59,14 @@ def test_keys_that_do_not(keys: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("separator", ""), ("hash_rows", 2), ("hash_rows", 2**31), ("cardinality", 0), ("log_base", 1.0), ("bins", 0)],
+    [
+        ("separator", ""),
+        ("hash_rows", 2),
+        ("hash_rows", 2**31),
+        ("cardinality", 0),
+        ("log_base", 1.0),
+        ("bins", 0),
+    ],
 )
 def test_values_out_of_range(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):

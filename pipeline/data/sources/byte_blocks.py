@@ -20,6 +20,14 @@ from pipeline.data.sources.files import SourceFile
 _UNREADABLE = (lzma.LZMAError, zlib.error, EOFError, OSError, pa.ArrowException)
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SLICE = 1 << 20
+# How compressed files begin, and what to do with those that are not read as such.
+COMPRESSED = {
+    b"\x1f\x8b\x08": "compressed by gzip: rename it to end in .gz",
+    b"BZh91AY&SY": "compressed by bzip2: rename it to end in .bz2",
+    b"\xfd7zXZ\x00": "compressed by xz: rename it to end in .xz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: rename it to end in .zst",
+    b"PK\x03\x04": "a zip archive: unpack it",
+}
 
 
 @dataclass(frozen=True)
@@ -111,13 +119,15 @@ def line_blocks(path: SourceFile, raw: HashedFile, block_bytes: int) -> Iterator
         block_bytes: about the size of a block; one line is never cut.
 
     Raises:
-        InputError: when the file is empty or its compression is broken.
+        InputError: when the file is empty, its compression is broken, or its name does not tell
+            of it.
     """
     line, rest = 1, bytearray()
     with _readable(path):
         stream = _decompressed(path, raw)
         while data := _next_bytes(stream, rest, block_bytes):
             if line == 1 and not rest:
+                _refuse_compressed(path, data)
                 data = data.removeprefix(_BYTE_ORDER_MARK)
             end = data.rfind(b"\n") + 1
             rest = data[end:]
@@ -132,6 +142,12 @@ def line_blocks(path: SourceFile, raw: HashedFile, block_bytes: int) -> Iterator
         yield Block(rest, line, 1)
     elif line == 1:
         raise InputError(f"{path}: the file is empty")
+
+
+def _refuse_compressed(path: SourceFile, data: bytearray) -> None:
+    for start, found in COMPRESSED.items():
+        if data.startswith(start):
+            raise InputError(f"{path}: {found}")
 
 
 @contextmanager

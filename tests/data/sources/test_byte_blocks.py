@@ -1,16 +1,19 @@
 import bz2
 import gzip
 import hashlib
+import io
 import lzma
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipeline.data.sources.byte_blocks import Block, line_blocks, opened
+from pipeline.console import InputError
+from pipeline.data.sources.byte_blocks import COMPRESSED, Block, line_blocks, opened
 from pipeline.data.sources.files import SourceFile
 
 TEXT = b"".join(b"line %d\n" % number for number in range(2_000))
@@ -18,6 +21,13 @@ TEXT = b"".join(b"line %d\n" % number for number in range(2_000))
 
 def zstd(data: bytes) -> bytes:
     return bytes(pa.Codec("zstd").compress(data))
+
+
+def zipped(data: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("log.csv", data)
+    return archive.getvalue()
 
 
 def blocks_of(path: Path, size: int) -> tuple[list[Block], str, int]:
@@ -49,6 +59,26 @@ def test_every_compression_gives_the_same_lines_and_the_files_digest(
     assert bytes_read == path.stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("compress", "found"),
+    [
+        (gzip.compress, "compressed by gzip: rename it to end in .gz"),
+        (bz2.compress, "compressed by bzip2: rename it to end in .bz2"),
+        (lzma.compress, "compressed by xz: rename it to end in .xz"),
+        (zstd, "compressed by zstd: rename it to end in .zst"),
+        (zipped, "a zip archive: unpack it"),
+    ],
+)
+def test_a_compressed_file_whose_name_does_not_say_so_is_refused(
+    tmp_path: Path, compress: Callable[[bytes], bytes], found: str
+) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(compress(TEXT))
+    with pytest.raises(InputError) as caught:
+        blocks_of(path, 1_000)
+    assert str(caught.value) == f"{path}: {found}"
+
+
 @given(lines=st.lists(st.binary(max_size=9).map(lambda b: b.replace(b"\n", b"")), min_size=1))
 @pytest.mark.parametrize("ends", [True, False])
 def test_blocks_are_whole_lines_with_their_numbers(
@@ -57,6 +87,7 @@ def test_blocks_are_whole_lines_with_their_numbers(
     path = tmp_path_factory.getbasetemp() / "lines.txt"
     content = b"\n".join(lines) + (b"\n" if ends else b"x")
     content = content.removeprefix(b"\xef\xbb\xbf")
+    assume(not content.startswith(tuple(COMPRESSED)))
     path.write_bytes(content)
     blocks, _, _ = blocks_of(path, 7)
     assert b"".join(block.data for block in blocks) == content
