@@ -133,7 +133,6 @@ class TestFiles:
             load_spec(path)
         assert "\n" not in str(caught.value)
 
-
     def test_a_byte_order_mark_is_no_part_of_a_spec(self, spec_file: Path) -> None:
         plain = load_spec(spec_file)
         spec_file.write_text(MINIMAL, encoding="utf-8-sig")

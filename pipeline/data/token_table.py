@@ -5,6 +5,13 @@ import pyarrow as pa
 
 from pipeline.data.kernels import code_all, empty_table
 
+# Arrow's strings have 32-bit offsets.
+LARGEST_TEXT = 2**31 - 1
+
+
+class TooMuchTextError(ValueError):
+    """Distinct tokens are more bytes than Arrow's strings hold."""
+
 
 class TokenTable:
     """Distinct tokens, numbered in the order in which they came. No token is null."""
@@ -26,8 +33,14 @@ class TokenTable:
         return codes
 
     def tokens(self) -> pa.StringArray:
-        """The tokens by their numbers."""
+        """The tokens by their numbers.
+
+        Raises:
+            TooMuchTextError: when they are 2 GiB or more.
+        """
         offsets = self._table.offsets[: self._known + 1]
+        if offsets[-1] > LARGEST_TEXT:
+            raise TooMuchTextError(f"{offsets[-1]:,} bytes of distinct tokens")
         return strings_of(offsets, self._table.data[: offsets[-1]])
 
 

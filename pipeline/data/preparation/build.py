@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.console import InputError, progress
+from pipeline.data.fields.counts import Counts
 from pipeline.data.fields.frozen import open_frozen
 from pipeline.data.fields.schemas import resolve_fields, resolve_labels
 from pipeline.data.fields.standardization import Standardization
@@ -38,6 +39,7 @@ from pipeline.data.preparation.spill import SpilledChunk, Tally
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.workplace import Workplace, workplace
 from pipeline.data.sources.opening import BATCH_ROWS, BLOCK_BYTES, SplitSource, open_sources
+from pipeline.data.token_table import TooMuchTextError
 from pipeline.data.whole_files import file_digest
 from pipeline.spec import Spec
 from pipeline.spec_data import FieldSpec
@@ -119,7 +121,7 @@ def _learn(
     folder.mkdir(exist_ok=True)
 
     def learn(index: int) -> LearntField:
-        field, counted = fields[index], tally.total(index)
+        field, counted = fields[index], _counted(fields[index], tally, index)
         if frozen:
             encoding = frozen.encoding(field, counted)
         else:
@@ -131,6 +133,16 @@ def _learn(
     # The counts are in this process, so its threads work on them whatever the engine.
     with ThreadPoolExecutor(spec.prepare.threads or os.cpu_count()) as pool:
         return list(pool.map(learn, range(len(fields))))
+
+
+def _counted(field: FieldSpec, tally: Tally, index: int) -> Counts:
+    try:
+        return tally.total(index)
+    except TooMuchTextError as error:
+        raise InputError(
+            f"field {field.name!r}: {error}, too many to learn a vocabulary from; set its "
+            'encoding = "hash" and hash_rows'
+        ) from None
 
 
 def _encode(

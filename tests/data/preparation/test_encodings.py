@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.console import InputError
+from pipeline.data import token_table
 from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
 
@@ -88,3 +89,17 @@ def test_a_given_vocabulary_is_used_as_it_is(make_spec, tmp_path: Path) -> None:
     spec = spec_of(make_spec, tmp_path, "label,f\n1,a\n0,new\n1,b\n0,\n", field)
     assert build(spec, {}).fields[0].cardinality == 5
     assert ids(spec) == [3, 0, 1, 4]
+
+
+def test_a_field_of_more_text_than_arrow_holds_is_named(
+    make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_table, "LARGEST_TEXT", 99)
+    text = "label,f\n" + "".join(f"1,{row:05}\n" for row in range(20))
+    with pytest.raises(InputError) as caught:
+        build(spec_of(make_spec, tmp_path, text, {}), {}, 40)
+    assert str(caught.value) == (
+        "field 'f': 100 bytes of distinct tokens, too many to learn a vocabulary from; set its "
+        'encoding = "hash" and hash_rows'
+    )
+    build(spec_of(make_spec, tmp_path, text, {"encoding": "hash", "hash_rows": 9}), {}, 40)
