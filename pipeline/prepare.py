@@ -8,8 +8,9 @@
 
 Reads the log that the spec's ``data`` section names and writes the dataset directory
 (``data.directory``, or ``dataset`` in ``run.directory``): vocabularies, ids in Parquet parts for
-train, valid and test, and ``manifest.json``. A dataset that is already there and unchanged is left
-as it is. Exit codes: 0 done, 2 bad input, 130 interrupted.
+train, valid and test, and ``manifest.json``. A dataset that is already there, whole and unchanged,
+is left as it is; any other is replaced. A directory that holds anything else is refused. Exit
+codes: 0 done, 2 bad input, 130 interrupted.
 
 A table shows what the fields hold, and a line each warns of what would hurt a model: a field that
 gives the label away or says nothing, a split unlike the others. ``overview.html`` in the dataset
@@ -60,7 +61,7 @@ def main(arguments: list[str]) -> None:
         return
     manifest = unchanged(spec)
     if manifest:
-        print("unchanged, skipped: the dataset has the spec's settings and the sources' digests")
+        print("unchanged, skipped: the dataset is whole and has the spec's settings and sources")
     else:
         oracle = _generate(spec)
         begun = time.monotonic()

@@ -224,7 +224,8 @@ class DataSpec(Section):
         source: a file, a glob, or a list of them, as paths or as URLs that fsspec knows (``s3://``,
             ``gs://``, ``hdfs://``); the directory of the files when ``splits`` names them. Files
             are read in the list's order, those of a glob in the order of their names.
-        directory: the prepared dataset, ``<run.directory>/dataset`` unless given.
+        directory: of the prepared dataset and nothing else, ``<run.directory>/dataset`` unless
+            given.
         label: the column that holds 0 or 1, or a list of them: clicks and conversions, say. A
             model predicts the first, or those that ``model.tasks`` names.
         bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.

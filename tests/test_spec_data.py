@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.spec import Spec
 from pipeline.spec_data import DataSpec, FieldSpec
 
 
@@ -73,12 +74,14 @@ def test_values_out_of_range(key: str, value: Any) -> None:
         FieldSpec(name="f", **{key: value})
 
 
-def test_a_dataset_does_not_go_to_a_url() -> None:
-    values = {"format": "criteo", "source": "a", "directory": "s3://bucket/ds"}
+@pytest.mark.parametrize("section", ["run", "data"])
+def test_neither_a_dataset_nor_a_run_goes_to_a_url(section: str) -> None:
+    values = {"run": {"directory": "a"}, "data": {"format": "criteo", "source": "s3://b/logs"}}
+    values[section]["directory"] = "s3://bucket/folder"
     with pytest.raises(ValidationError) as caught:
-        DataSpec.model_validate(values)
+        Spec.model_validate(values)
     (error,) = caught.value.errors()
-    assert error["loc"] == ("directory",)
+    assert error["loc"] == (section, "directory")
     assert error["msg"] == "Value error, a path of this machine is expected, not a URL"
 
 

@@ -138,12 +138,6 @@ class TestFiles:
         spec_file.write_text(MINIMAL, encoding="utf-8-sig")
         assert load_spec(spec_file) == plain
 
-    def test_a_run_does_not_go_to_a_url(self, spec_file: Path) -> None:
-        assert complaint(spec_file, "run.directory=gs://bucket/run") == (
-            f"{spec_file}: run.directory: a path of this machine is expected, not a URL, found "
-            "'gs://bucket/run'"
-        )
-
 
 class TestOverrides:
     def test_replace_a_value_by_its_dotted_path(self, spec_file: Path) -> None:
