@@ -69,7 +69,11 @@ class SlurmScheduler(TorchxSlurmScheduler):
         return options
 
     def _submit_dryrun(self, app: AppDef, cfg: SlurmOpts) -> AppDryRunInfo[SlurmBatchRequest]:
-        """TorchX's request, with both streams of a node in one file that a requeue adds to."""
+        """TorchX's request, with both streams of a node in one file that a requeue adds to.
+
+        A node's GPUs are asked for by the node: ``--gpus-per-task``, which TorchX writes, Slurm
+        refuses from 23.11 on unless ``--ntasks`` is said too.
+        """
         info = super()._submit_dryrun(app, cfg)
         logs = Path(cfg["log_dir"]).absolute()
         info.request.cmd += [f"--output={logs}/slurm-%j.log", "--open-mode=append"]
@@ -77,6 +81,8 @@ class SlurmScheduler(TorchxSlurmScheduler):
             del node.srun_opts["error"]
             node.srun_opts["output"] = f"{logs}/slurm-{macros.app_id}-{name}.log"
             node.srun_opts["open-mode"] = "append"
+            if gpus := node.sbatch_opts.pop("gpus-per-task", None):
+                node.sbatch_opts["gpus-per-node"] = gpus
             node.env = {**OUTPUT, **node.env}
         return info
 
