@@ -35,10 +35,7 @@ def nodes_and_processes(j: str | None, resource: Resource, on_cpu: int) -> str:
 
 
 def with_rendezvous(app: AppDef, settings: Mapping[str, str] | None) -> AppDef:
-    """Adds the rendezvous's settings to torchrun's command: dist.ddp has no argument for them.
-
-    Not to its environment: in a variable for Slurm's job, a comma would end the value.
-    """
+    """Adds the rendezvous's settings to torchrun's command: dist.ddp has no argument for them."""
     (role,) = app.roles
     shell, command = role.args
     if settings:

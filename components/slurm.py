@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from torchx.schedulers.api import AppDryRunInfo, DescribeAppResponse, Stream, filter_regex
-from torchx.schedulers.slurm_scheduler import SLURM_STATES, SlurmBatchRequest, SlurmOpts
+from torchx.schedulers.slurm_scheduler import (
+    SLURM_STATES,
+    SlurmBatchRequest,
+    SlurmOpts,
+    SlurmReplicaRequest,
+)
 from torchx.schedulers.slurm_scheduler import SlurmScheduler as TorchxSlurmScheduler
 from torchx.specs import (
     AppDef,
@@ -84,6 +89,7 @@ class SlurmScheduler(TorchxSlurmScheduler):
             if gpus := node.sbatch_opts.pop("gpus-per-task", None):
                 node.sbatch_opts["gpus-per-node"] = gpus
             node.env = {**OUTPUT, **node.env}
+            _say_commas_in_the_command(node)
         return info
 
     def schedule(self, dryrun_info: AppDryRunInfo[SlurmBatchRequest]) -> str:
@@ -184,6 +190,16 @@ class SlurmScheduler(TorchxSlurmScheduler):
 def create_scheduler(session_name: str, **options: Any) -> SlurmScheduler:
     """TorchX's entry point; it hands every scheduler the options of all."""
     return SlurmScheduler(session_name)
+
+
+def _say_commas_in_the_command(node: SlurmReplicaRequest) -> None:
+    """Has ``env`` set the variables whose value has a comma: in srun's ``--export`` it ends one."""
+    commas = {name: value for name, value in node.env.items() if "," in value}
+    if commas:
+        node.env = {name: value for name, value in node.env.items() if name not in commas}
+        words = [f"{name}={value}" for name, value in commas.items()]
+        node.args = [*words, node.entrypoint, *node.args]
+        node.entrypoint = "env"
 
 
 def _app_state(state: str) -> AppState:
