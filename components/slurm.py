@@ -48,6 +48,8 @@ STATES: Mapping[str, AppState] = {
     "SPECIAL_EXIT": AppState.PENDING,
     "STAGE_OUT": AppState.RUNNING,
 }
+# Slurm's word for ESLURM_INVALID_JOB_ID, by any client that asks the controller.
+UNKNOWN_JOB = "Invalid job id"
 FIELD = re.compile(r"\b(JobName|JobState|Reason|Restarts)=(\S+)")
 # TorchX asks for unbuffered output, which srun gives through a pseudo-terminal: tables would have a
 # terminal's colours. torchrun's lines have the rank on the node, which is 0 on each, unless told.
@@ -98,26 +100,31 @@ class SlurmScheduler(TorchxSlurmScheduler):
         logs.mkdir(parents=True, exist_ok=True)
         job: str = super().schedule(dryrun_info)
         self._log_dirs[job] = logs
+        submitted = DescribeAppResponse(job, state=AppState.SUBMITTED, msg="SUBMITTED")
+        self._latest[job] = (-POLL_S, submitted)
         return job
 
     def describe(self, app_id: str) -> DescribeAppResponse | None:
         """The job as the controller has it, or else the accounting; None when neither knows it.
 
-        Asks at most once in ``POLL_S`` seconds, however many logs are followed.
+        While the controller does not answer, as when it restarts, the job is as it was last: its
+        processes go on. Asks at most once in ``POLL_S`` seconds, however many logs are followed.
         """
         asked, latest = self._latest.get(app_id, (-POLL_S, None))
         if time.monotonic() - asked >= POLL_S:
-            latest = self._describe(app_id)
+            rows = _output("scontrol", "-o", "show", "job", app_id)
+            if rows is not None or latest is None:
+                latest = self._described(app_id, rows or [])
             self._latest[app_id] = (time.monotonic(), latest)
         return latest
 
-    def _describe(self, app_id: str) -> DescribeAppResponse | None:
+    def _described(self, app_id: str, rows: list[str]) -> DescribeAppResponse | None:
+        """The job by the controller's rows; by the accounting's where there are none."""
         # Nodes are the components of a heterogeneous job; the first says how all of it is.
-        rows = _output("scontrol", "-o", "show", "job", app_id)
         nodes = [dict(FIELD.findall(row)) for row in rows]
         if not nodes:
             names = ["JobName", "JobState", "Reason"]
-            rows = _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", "JobName,State,Reason")
+            rows = _accounting(app_id, "JobName,State,Reason")
             nodes = [dict(zip(names, row.split("|"), strict=True)) for row in rows]
         if not nodes:
             return None
@@ -179,9 +186,7 @@ class SlurmScheduler(TorchxSlurmScheduler):
     def _log_dir(self, app_id: str) -> Path:
         """Where a job's logs are: as it was submitted here, or by the accounting's word."""
         if app_id not in self._log_dirs:
-            submitted = "\n".join(
-                _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", "SubmitLine")
-            )
+            submitted = "\n".join(_accounting(app_id, "SubmitLine"))
             found = re.search(r"--output=(.+)/slurm-%j\.log", submitted)
             self._log_dirs[app_id] = Path(found[1] if found else LOG_DIR)
         return self._log_dirs[app_id]
@@ -207,7 +212,14 @@ def _app_state(state: str) -> AppState:
     return STATES.get(state.split()[0], AppState.UNKNOWN)
 
 
-def _output(*command: str) -> list[str]:
-    """The lines that a client of Slurm prints; none where it does not know the job."""
+def _accounting(app_id: str, fields: str) -> list[str]:
+    """A job's rows in the accounting; none where it does not know the job, or does not answer."""
+    return _output("sacct", "-n", "-P", "-X", "-j", app_id, "-o", fields) or []
+
+
+def _output(*command: str) -> list[str] | None:
+    """The lines that a client of Slurm prints: none of a job unknown, None where nobody answers."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0 and UNKNOWN_JOB not in done.stderr:
+        return None
     return done.stdout.splitlines()

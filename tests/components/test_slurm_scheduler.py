@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from torchx.specs import AppDef, Resource, Role
+from torchx.specs import AppDef, AppState, Resource, Role
 
 from components.slurm import SlurmScheduler
 
@@ -56,3 +56,55 @@ def test_variables_reach_the_process_with_their_commas(clients: Path) -> None:
         text=True,
     )
     assert done.stdout.split("|")[:3] == list(variables.values())
+
+
+JOB = "JobId=7 JobName=train-0 JobState={} Reason=None Restarts=0"
+SILENT = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+UNKNOWN = "slurm_load_jobs error: Invalid job id specified"
+
+
+def says(clients: Path, job: str = "", error: str = "") -> None:
+    """What the controller answers; the accounting knows nothing."""
+    put(clients, "scontrol", f"#!/bin/sh\necho '{job or error}' {'' if job else '>&2; exit 1'}\n")
+    put(clients, "sacct", "#!/bin/sh\n")
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> SlurmScheduler:
+    """One that asks whenever it is asked."""
+    monkeypatch.setattr("components.slurm.POLL_S", 0.0)
+    return SlurmScheduler("test")
+
+
+def state(scheduler: SlurmScheduler) -> AppState | None:
+    job = scheduler.describe("7")
+    return job and job.state
+
+
+def test_a_job_is_as_it_was_while_the_controller_does_not_answer(
+    clients: Path, scheduler: SlurmScheduler
+) -> None:
+    says(clients, job=JOB.format("RUNNING"))
+    assert state(scheduler) == AppState.RUNNING
+    says(clients, error=SILENT)
+    assert [state(scheduler), state(scheduler)] == [AppState.RUNNING] * 2
+    says(clients, job=JOB.format("COMPLETED"))
+    assert state(scheduler) == AppState.SUCCEEDED
+
+
+def test_a_job_that_the_controller_forgot_is_gone(clients: Path, scheduler: SlurmScheduler) -> None:
+    says(clients, job=JOB.format("RUNNING"))
+    assert state(scheduler) == AppState.RUNNING
+    says(clients, error=UNKNOWN)
+    assert state(scheduler) is None
+
+
+def test_a_job_just_submitted_is_known_without_the_controller(
+    clients: Path, scheduler: SlurmScheduler, tmp_path: Path
+) -> None:
+    put(clients, "sbatch", "#!/bin/sh\necho 7\n")
+    says(clients, error=SILENT)
+    role = Role("train", image="", resource=Resource(cpu=1, gpu=0, memMB=1))
+    logs = {"log_dir": str(tmp_path)}
+    scheduler.schedule(scheduler.submit_dryrun(AppDef("train", [role]), logs))
+    assert state(scheduler) == AppState.SUBMITTED
