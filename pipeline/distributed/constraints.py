@@ -10,9 +10,10 @@ from torchrec.distributed.types import CacheParams
 from pipeline.console import InputError
 from pipeline.distributed.hardware import Cluster
 from pipeline.distributed.optimizer_settings import check_optimizer
+from pipeline.distributed.part_widths import narrowest, types_for_cuda
 from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
 from pipeline.distributed.table_optimizers import TABLE_OPTIMIZERS
-from pipeline.model.tables import COLUMN_MULTIPLE, Table
+from pipeline.model.tables import Table
 from pipeline.spec import Spec
 from pipeline.spec_sharding import Kernel, ShardingRule, ShardingType
 
@@ -25,7 +26,6 @@ TORCHREC_TYPES: dict[ShardingType, str] = {
     "table_column_wise": "table_column_wise",
     "grid": "grid_shard",
 }
-_CUT_BY_COLUMNS = {"column_wise", "table_column_wise", "grid"}
 _ON_CUDA_ONLY = {"fused_uvm", "fused_uvm_caching"}
 
 
@@ -89,13 +89,16 @@ def _constraints(
     wanted = asked or _sensible_types(table, spec, group, device)
     for kind in wanted:
         _check_type(key, kind, table, spec, device)
+    part = narrowest(table, asked, rule.min_columns, group)
     types = _cut_where_rows_suffice(wanted, table, group)
+    if device == "cuda":
+        types = types_for_cuda(key, types, table, part)
     kernels = rule.kernel or tuple(dict.fromkeys(_own_kernel(kind) for kind in types))
     _check_kernels(key, types, kernels, device)
     return ParameterConstraints(
         sharding_types=[TORCHREC_TYPES[kind] for kind in types],
         compute_kernels=list(kernels),
-        min_partition=_narrowest(table, asked, rule.min_columns, group),
+        min_partition=part,
         cache_params=CacheParams(load_factor=rule.cache_load_factor)
         if "fused_uvm_caching" in kernels
         else None,
@@ -187,23 +190,3 @@ def _check_kernels(
                 f"{key}: type = {kind!r} has none of the kernels {list(kernels)}; it has "
                 f"{sorted(able)}"
             )
-
-
-def _narrowest(
-    table: Table, asked: Sequence[ShardingType], least: int, group: ShardingGroup
-) -> int | None:
-    """Columns of a part where a table is to be cut by columns: one part a rank, at the most.
-
-    TorchRec cuts equal parts only, and FBGEMM reads rows in fours. Where nobody asks, TorchRec's
-    own rule holds: parts of 128 or more.
-    """
-    if not _CUT_BY_COLUMNS & set(asked):
-        return None
-    parts = group.size
-    if "column_wise" not in asked:
-        nodes = group.size // group.node_ranks
-        parts = nodes if "grid" in asked else group.node_ranks
-    columns = table.physical_columns
-    wanted = max(least, -(-columns // parts))
-    widths = range(COLUMN_MULTIPLE, columns + 1, COLUMN_MULTIPLE)
-    return next((w for w in widths if w >= wanted and columns % w == 0), columns)

@@ -103,6 +103,36 @@ def test_what_cannot_be_is_refused(
         constraints_of(spec)
 
 
+# 4 sets of 400 columns side by side, and sets of 1,100.
+WIDE, WIDE_SETS = {"sets": 4, "embedding_dim": 400}, {"sets": 2, "embedding_dim": 1100}
+
+
+@pytest.mark.parametrize(
+    ("model", "sharding", "ranks", "message"),
+    [
+        (WIDE, {}, 1, "a part of table tiny_g0 has 1,600 columns.* 'separate' for tables of 400"),
+        (WIDE, {"type": "table_wise"}, 4, "a part of table tiny_g0 has 1,600 columns"),
+        (WIDE, {"type": "column_wise"}, 1, "over enough ranks"),
+        ({**WIDE_SETS, "tables": "separate"}, {}, 1, "make model.embedding_dim smaller"),
+    ],
+)
+def test_a_part_that_is_too_wide_for_cudas_kernels_is_refused(
+    make_spec: SpecMaker, model: dict[str, Any], sharding: dict[str, Any], ranks: int, message: str
+) -> None:
+    spec = make_spec(model=model, sharding=sharding)
+    constraints_of(spec, "cpu", ranks)
+    with pytest.raises(InputError, match=message):
+        constraints_of(spec, "h200", ranks)
+
+
+def test_auto_cuts_wide_tables_by_columns_on_cuda_alone(make_spec: SpecMaker) -> None:
+    spec = make_spec(model=WIDE)
+    assert types_of(spec, device="h200")["large_g0"] == ["column_wise"]
+    assert "table_wise" in types_of(spec, device="cpu")["large_g0"]
+    separate = make_spec(model={**WIDE, "tables": "separate"})
+    assert "table_wise" in types_of(separate, device="h200")["large_g0_s0"]
+
+
 def test_gloo_is_not_asked_for_bf16(make_spec: SpecMaker) -> None:
     spec = make_spec(sharding={"communication": "bf16"})
     with pytest.raises(InputError, match="gloo sends none"):
