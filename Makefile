@@ -25,6 +25,9 @@ $(INSTALLED): pyproject.toml docker/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' \
 		|| { echo "error: Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version);" \
 			"name one: make PYTHON=python3.11" >&2; exit 2; }
+	@test -z "$(wildcard $(VENV)/lib/python3*/site-packages/fbgemm_gpu-*.dist-info)" \
+		|| { echo "error: $(VENV) holds the CUDA build of fbgemm, which the CPU build would overwrite;" \
+			"name another environment: make VENV=.venv-cpu, or use this one: make gpu-check" >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[cpu,dev]'
 	$(VENV)/bin/pip install -q -c docker/constraints.txt --no-deps torchrec
