@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from torchx.specs import AppDef, Resource, Role, parse_mounts
 
 IMAGE = "multi-embedding-pipeline:cpu"
+GPU_IMAGE = "multi-embedding-pipeline:cuda"
 
 
 def python_process(
@@ -27,6 +28,11 @@ def python_process(
         mounts=parse_mounts(list(mounts or [])),
         max_retries=max_retries,
     )
+
+
+def image_for(resource: Resource, image: str) -> str:
+    """``image``, or where it is not said the one built for what is reserved."""
+    return image or (GPU_IMAGE if resource.gpu > 0 else IMAGE)
 
 
 def nodes_and_processes(j: str | None, resource: Resource, on_cpu: int) -> str:

@@ -13,7 +13,13 @@ import torchx.specs as specs
 from torchx.components import dist
 
 from components.dask_cluster import dask_roles
-from components.roles import IMAGE, nodes_and_processes, python_process, with_rendezvous
+from components.roles import (
+    IMAGE,
+    image_for,
+    nodes_and_processes,
+    python_process,
+    with_rendezvous,
+)
 
 
 def prepare(
@@ -68,7 +74,7 @@ def prepare(
 def train(
     *overrides: str,
     spec: str,
-    image: str = IMAGE,
+    image: str = "",
     j: Optional[str] = None,
     h: Optional[str] = None,
     cpu: int = 2,
@@ -93,7 +99,8 @@ def train(
         overrides: nothing, or after -- any number of key=value, each of which replaces a value of
             the spec by its dotted path
         spec: path of the experiment spec, as seen from the working directory or inside the image
-        image: container image; local_cwd and slurm ignore it and run what is installed
+        image: container image; unless given, multi-embedding-pipeline:cuda with GPUs, else
+            :cpu; local_cwd and slurm ignore it and run what is installed
         j: nodes x processes a node, such as 2x8; min:max nodes for an elastic job, such as 2:4x8;
             unless given, one node with a process a GPU, or 2 processes without GPUs
         h: named resource of a node, such as h100_8, instead of cpu, gpu and memMB
@@ -117,7 +124,7 @@ def train(
         *overrides,
         m="pipeline.train",
         name="mep/train",
-        image=image,
+        image=image_for(resource, image),
         j=nodes_and_processes(j, resource, on_cpu=2),
         h=h,
         cpu=cpu,
@@ -140,7 +147,7 @@ def train(
 def evaluate(
     *overrides: str,
     spec: str,
-    image: str = IMAGE,
+    image: str = "",
     j: Optional[str] = None,
     h: Optional[str] = None,
     cpu: int = 2,
@@ -163,7 +170,8 @@ def evaluate(
         overrides: nothing, or after -- any number of key=value, each of which replaces a value of
             the spec by its dotted path
         spec: path of the experiment spec, as seen from the working directory or inside the image
-        image: container image; local_cwd and slurm ignore it and run what is installed
+        image: container image; unless given, multi-embedding-pipeline:cuda with GPUs, else
+            :cpu; local_cwd and slurm ignore it and run what is installed
         j: nodes x processes a node, such as 1x8; unless given, one node with a process a GPU, or
             one process without GPUs
         h: named resource of a node, such as h100_8, instead of cpu, gpu and memMB
@@ -184,7 +192,7 @@ def evaluate(
         *overrides,
         m="pipeline.evaluate",
         name="mep/evaluate",
-        image=image,
+        image=image_for(resource, image),
         j=nodes_and_processes(j, resource, on_cpu=1),
         h=h,
         cpu=cpu,
@@ -202,7 +210,7 @@ def evaluate(
 def study(
     *overrides: str,
     spec: str,
-    image: str = IMAGE,
+    image: str = "",
     h: Optional[str] = None,
     cpu: int = 2,
     gpu: int = 0,
@@ -222,7 +230,8 @@ def study(
         overrides: nothing, or after -- any number of key=value, each of which replaces a value of
             the study's spec by its dotted path
         spec: path of the study's spec, as seen from the working directory or inside the image
-        image: container image; local_cwd and slurm ignore it and run what is installed
+        image: container image; unless given, multi-embedding-pipeline:cuda with GPUs, else
+            :cpu; local_cwd and slurm ignore it and run what is installed
         h: named resource of the process, such as h100_8, instead of cpu, gpu and memMB
         cpu: cpus to reserve, for the experiments that run here too
         gpu: GPUs to reserve, for the experiments that run here
@@ -233,7 +242,9 @@ def study(
     """
     command = ["-m", "pipeline.study", spec, *overrides]
     resource = specs.resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h)
-    role = python_process("study", command, image, resource, env, mounts, max_retries)
+    role = python_process(
+        "study", command, image_for(resource, image), resource, env, mounts, max_retries
+    )
     return specs.AppDef(name="study", roles=[role])
 
 

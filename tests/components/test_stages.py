@@ -135,6 +135,16 @@ def test_resources_mounts_image_and_retries_reach_the_role(component: str) -> No
     assert (mount.src_path, mount.dst_path, mount.read_only) == ("/data", "/data", True)
 
 
+@pytest.mark.parametrize("component", ["train", "evaluate", "study"])
+def test_gpus_get_the_image_that_has_cuda_unless_another_is_said(component: str) -> None:
+    def image(**arguments: Any) -> str:
+        return application(component, **arguments).roles[0].image
+
+    assert image() == image(h="cpu_16") == "multi-embedding-pipeline:cpu"
+    assert image(h="h100_8") == image(gpu=1) == "multi-embedding-pipeline:cuda"
+    assert image(h="h100_8", image="registry/image:1") == "registry/image:1"
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_named_resource_wins_over_cpu_and_memory(component: str) -> None:
     resource = application(component, h="gpu.small", cpu=6, memMB=500).roles[0].resource
