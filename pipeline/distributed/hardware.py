@@ -10,13 +10,12 @@ TorchRec's planner (torchrec/distributed/planner/constants.py), but for traffic 
 is gloo's.
 """
 
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import torch
 
+from pipeline.distributed.node_memory import node_memory
 from pipeline.distributed.runtime import Runtime
 from pipeline.spec_sharding import HardwareSpec
 
@@ -107,7 +106,7 @@ def cluster_here(runtime: Runtime, figures: HardwareSpec) -> Cluster:
 
 
 def _this_node() -> Hardware:
-    return Hardware("cpu", "cpu", 0, _node_memory(), 0, 55 * _GB, 55 * _GB, 2 * _GB, 1.25 * _GB)
+    return Hardware("cpu", "cpu", 0, node_memory(), 0, 55 * _GB, 55 * _GB, 2 * _GB, 1.25 * _GB)
 
 
 def _this_gpu(device: torch.device) -> Hardware:
@@ -117,17 +116,7 @@ def _this_gpu(device: torch.device) -> Hardware:
     sized = f"a100-{'40' if properties.total_memory < 50 * GIB else '80'}"
     name = sized if "a100" in model else next((k for k in ("h200", "h100") if k in model), "cuda")
     known = next(hardware for hardware in _KNOWN if hardware.name == name)
-    return replace(known, hbm_bytes=properties.total_memory, node_bytes=_node_memory())
-
-
-def _node_memory() -> int:
-    """Bytes that this machine has, or that its container may take."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for place in ("memory.max", "memory/memory.limit_in_bytes"):
-        path = Path("/sys/fs/cgroup") / place
-        text = path.read_text().strip() if path.is_file() else ""
-        limits += [int(text)] if text.isdigit() else []
-    return min(limits)
+    return replace(known, hbm_bytes=properties.total_memory, node_bytes=node_memory())
 
 
 def _with_figures(hardware: Hardware, figures: HardwareSpec) -> Hardware:
