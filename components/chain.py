@@ -28,8 +28,9 @@ from torchx.specs import AppState, CfgVal, InvalidRunConfigException, Role
 from torchx.specs.finder import ComponentNotFoundException
 from torchx.util.types import to_dict
 
-from components.stage_following import follow
+from components.stage_following import follow, message
 from components.stage_log import StageLog
+from components.torchx_defaults import check_defaults
 
 STAGES = ("prepare", "train", "evaluate")
 # Where local schedulers keep logs unless .torchxconfig or --cfg says otherwise: their own default
@@ -64,9 +65,10 @@ def main(arguments: Sequence[str]) -> int:
     # The stages run with the python and the torchrun of this interpreter's environment, also on
     # Slurm, which hands the environment on.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    with get_runner(component_defaults=load_sections(prefix="component")) as runner:
+    defaults = load_sections(prefix="component")
+    with get_runner(component_defaults=defaults) as runner:
         try:
-            cfg = _checked_cfg(runner, options)
+            cfg = _checked_cfg(runner, options, defaults)
             code = _run_stages(runner, options, cfg)
         except BadRequestError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -79,13 +81,16 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _checked_cfg(runner: Runner, options: argparse.Namespace) -> dict[str, CfgVal]:
+def _checked_cfg(
+    runner: Runner, options: argparse.Namespace, defaults: Mapping[str, Mapping[str, str]]
+) -> dict[str, CfgVal]:
     """The scheduler's options, after a dry run of every stage: nothing wrong is found halfway.
 
     Raises:
-        BadRequestError: an option, an argument or a client package is wrong or missing.
+        BadRequestError: an option, an argument, a default or a client package is wrong or missing.
     """
     try:
+        check_defaults(defaults)
         cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
         _raise_on_signals()
         for stage in options.only or STAGES:
@@ -191,7 +196,7 @@ def _run_stage(
         print(f"== {stage}: done in {seconds}", flush=True)
         return 0
     place = status.ui_url.removeprefix("file://") if status and status.ui_url else handle
-    state = f" ({status.msg})" if status and status.msg else ""
+    state = f" ({message(status)})" if status and message(status) else ""
     verdict = f"== {stage}: failed after {seconds}{state}; its whole log: {place}"
     return _report_failure(log, verdict)
 

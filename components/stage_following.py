@@ -5,7 +5,7 @@ import time
 from queue import Empty, Queue
 
 from torchx.runner import Runner
-from torchx.specs import AppStatus, Role
+from torchx.specs import NONE, AppStatus, Role
 from torchx.specs.api import is_started
 
 from components.stage_log import StageLog, whole_lines
@@ -49,9 +49,14 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
     return runner.wait(handle, wait_interval=POLL_S)
 
 
+def message(status: AppStatus) -> str:
+    """What the scheduler says of an app's state; empty where it says nothing."""
+    return "" if status.msg == NONE else status.msg
+
+
 def _tell(handle: str, status: AppStatus, told: str) -> str:
     """Prints why an app waits, unless that is what was told before; returns it."""
-    reason = status.msg or status.state.name
+    reason = message(status) or status.state.name
     if reason != told:
         print(f"   waiting for {handle}: {reason}", flush=True)
     return reason

@@ -1,5 +1,6 @@
 """The chain on this machine, through the real Runner, components and torchrun, on small stages."""
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_bad_input_stops_the_chain_with_one_clear_line(small_stages: Path) -> No
     lines = err.splitlines()
     assert code == 2
     assert lines[0] == "error: b.toml: no such spec file"
-    assert lines[1].startswith("== prepare: failed after")
+    assert re.match(r"== prepare: failed after \d+ s; its whole log: ", lines[1])
     log = small_stages / lines[1].split()[-1] / "prepare/0/combined.log"
     assert "no such spec file" in log.read_text()
     assert lines[2:] == [
@@ -115,3 +116,10 @@ def test_torchxconfig_gives_the_defaults_of_components(small_stages: Path) -> No
     code, _, err = finished(start_chain("local_cwd", small_stages, "--spec", "a.toml"))
     assert code == 2
     assert "Given: nonsense" in err
+
+
+def test_a_misspelt_default_is_one_line_with_the_nearest_name(small_stages: Path) -> None:
+    (small_stages / ".torchxconfig").write_text("[component:mep.train]\nmax_retry = 3\n")
+    code, out, err = finished(start_chain("local_cwd", small_stages, "--spec", "a.toml"))
+    expected = "[component:mep.train] has no argument 'max_retry'; did you mean 'max_retries'?"
+    assert (code, out, err) == (2, "", f"error: .torchxconfig: {expected}\n")
