@@ -33,6 +33,7 @@ from pipeline.diagnostics.run_plots import (
     validation_curve,
 )
 from pipeline.metrics.calibration import CalibrationCurve
+from pipeline.metrics.names import IN_WORDS
 from pipeline.page.elements import figure, page
 
 REPORT_FILE = Path("report") / "index.html"
@@ -120,7 +121,7 @@ def _run_figures(
         figures += [
             figure(
                 "Validation AUC",
-                f"By step. The weights with the best {monitor.replace('_', ' ')} are tested.",
+                f"By step. The weights with the best {IN_WORDS[monitor]} are tested.",
                 validation_curve(curves, monitor, oracle),
             ),
             figure(

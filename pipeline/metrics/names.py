@@ -3,6 +3,16 @@
 # In the order that they are shown in. GAUC only where a field groups the rows.
 METRIC_NAMES = ("auc", "logloss", "normalized_entropy", "calibration", "gauc")
 
+# As a sentence names them, and ``loss``.
+IN_WORDS = {
+    "auc": "AUC",
+    "logloss": "logloss",
+    "normalized_entropy": "normalised entropy",
+    "calibration": "calibration",
+    "gauc": "GAUC",
+    "loss": "loss",
+}
+
 HIGHER_IS_BETTER = frozenset({"auc", "gauc"})
 
 

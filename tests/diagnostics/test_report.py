@@ -94,6 +94,10 @@ def test_the_page_has_every_figure_with_a_label(page: Page) -> None:
         assert start in labels
 
 
+def test_the_page_says_by_which_metric_the_tested_weights_are_the_best(page: Page) -> None:
+    assert "The weights with the best AUC are tested." in page.text
+
+
 def test_the_page_refers_to_nothing_outside_its_run(page: Page) -> None:
     links = [
         value
