@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.diagnostics.spectrum import dimensions_for, information_abundance
+from pipeline.diagnostics.spectrum import abundance_of_each, dimensions_of_each
 
 # IA concentrates: one sample of (10, 10) deviates by 10 % of the mean, of (100, 10) by 4 %, of
 # (10,000, 40) by 0.2 %. So small matrices, which cost nothing, get many samples, and the mean is
@@ -34,7 +34,7 @@ def random_abundance(rows: int, columns: int) -> float:
     >>> random_abundance(50, 1)
     1.0
     """
-    return float(np.mean([information_abundance(one) for one in _random_spectra(rows, columns)]))
+    return float(abundance_of_each(_random_spectra(rows, columns)).mean())
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def random_dimensions(rows: int, columns: int, share: float) -> float:
     >>> random_dimensions(50, 1, 0.95)
     1.0
     """
-    return float(np.mean([dimensions_for(one, share) for one in _random_spectra(rows, columns)]))
+    return float(dimensions_of_each(_random_spectra(rows, columns), share).double().mean())
 
 
 @functools.lru_cache(maxsize=1)

@@ -51,8 +51,13 @@ def information_abundance(values: Tensor) -> float:
     >>> information_abundance(torch.tensor([4.0, 2.0, 2.0]))
     2.0
     """
-    largest = float(values[0])
-    return float(values.sum()) / largest if largest > 0 else 0.0
+    return float(abundance_of_each(values))
+
+
+def abundance_of_each(values: Tensor) -> Tensor:
+    """``information_abundance`` of one matrix or several: (..., K) -> (...) float64."""
+    total, largest = values.sum(-1).double(), values[..., 0].double()
+    return torch.where(largest > 0, total / torch.where(largest > 0, largest, 1), 0)
 
 
 def effective_rank(values: Tensor) -> float:
@@ -120,16 +125,19 @@ def dimensions_for(values: Tensor, share: float) -> int:
     >>> dimensions_for(torch.tensor([4.0, 3.0, 0.1]), share=0.95)
     2
     """
-    if float(values[0]) == 0:
-        return 0
-    carried = _energy_shares(values).cumsum(0)
-    return min(int((carried < share).sum()) + 1, len(values))
+    return int(dimensions_of_each(values, share))
+
+
+def dimensions_of_each(values: Tensor, share: float) -> Tensor:
+    """``dimensions_for`` of one matrix or several: (..., K) -> (...)."""
+    carried = _energy_shares(values).cumsum(-1)
+    needed = ((carried < share).sum(-1) + 1).clamp(max=values.shape[-1])
+    return torch.where(values[..., 0] == 0, 0, needed)
 
 
 def _energy_shares(values: Tensor) -> Tensor:
-    """(K,) squares over their sum; zeros for the zero matrix."""
-    largest = values.max()
-    if largest == 0:
-        return torch.zeros_like(values, dtype=torch.float64)
-    squares = (values.to(torch.float64) / largest).square()
-    return squares / squares.sum()
+    """(..., K) squares over their sum; zeros for the zero matrix."""
+    largest = values.amax(-1, keepdim=True)
+    squares = (values.to(torch.float64) / torch.where(largest == 0, 1, largest)).square()
+    total = squares.sum(-1, keepdim=True)
+    return squares / torch.where(total == 0, 1, total)
