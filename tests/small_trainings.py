@@ -18,8 +18,7 @@ from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 from pipeline.training.checkpoints.directories import whole_checkpoints
 from pipeline.training.checkpoints.rows import checkpoint_record, read_tensor
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 SpecMaker = Callable[..., Spec]
 SEVERAL = Path(__file__).parent / "distributed" / "several_trainings.py"

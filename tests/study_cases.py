@@ -16,6 +16,8 @@ def result_of(cell: Cell, auc: float) -> Result:
         auc=auc,
         logloss=0.4,
         valid_auc=auc,
+        lowest_valid_logloss=0.38,
+        valid_auc_there=auc - 0.01,
         information_abundance=3.0 * cell.factor,
         diversity=0.5 if cell.row.embedding == "multi" else None,
         sub_embedding_correlation=0.6,

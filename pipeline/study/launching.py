@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline.console import InputError
 from pipeline.spec_study import LaunchSpec
 from pipeline.study.cells import Cell, datasets_of
-from pipeline.study.results import read_result
+from pipeline.study.results import Result, read_result
 from pipeline.training.already_done import is_evaluated
 
 POLL_S = 0.2
@@ -73,7 +73,7 @@ def is_done(cell: Cell) -> bool | Failure:
 
 def run_cells(
     cells: Sequence[Cell], launch: LaunchSpec, say: Say
-) -> Generator[Cell | Failure, None, None]:
+) -> Generator[Result | Failure, None, None]:
     """Keeps ``cells_at_once`` cells at work until none is left.
 
     A failure does not stop the others. Closing the iterator, Ctrl-C and SIGTERM stop all that runs.
@@ -84,7 +84,7 @@ def run_cells(
         say: takes a line for each thing that happens.
 
     Yields:
-        Each cell when it is done, or its failure.
+        Each cell's figures when it is done, or its failure.
     """
     places: dict[int, _Running] = {}
     queue, ended = list(cells), 0
@@ -104,12 +104,13 @@ def run_cells(
                     yield _ended(running, f"[{ended}/{len(cells)}]", say)
 
 
-def _ended(running: _Running, count: str, say: Say) -> Cell | Failure:
-    """Says how a cell ended."""
+def _ended(running: _Running, count: str, say: Say) -> Result | Failure:
+    """Says how a cell ended, and gives what came of it."""
     cell, seconds = running.cell, f"{time.monotonic() - running.began:.0f} s"
     if running.process.returncode == 0:
-        say(f"{count} {cell.name}: done in {seconds}, test AUC {read_result(cell).auc:.5f}")
-        return cell
+        result = read_result(cell)
+        say(f"{count} {cell.name}: done in {seconds}, test AUC {result.auc:.5f}")
+        return result
     lines = _last_lines(running.log)
     say(f"{count} {cell.name}: FAILED after {seconds}; {running.log} ends with\n{_indented(lines)}")
     return Failure(cell, running.log, lines)

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.spec_study import StudySpec
 from pipeline.study.cells import Cell, Row, cell_row, has_own_data, rows_of
 from pipeline.study.significance import Comparison, compare
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 Place = tuple[Row, int]
 
@@ -19,7 +19,10 @@ class Result:
     """A finished cell's figures, from its ``metrics.json``.
 
     Attributes:
-        valid_auc: by which the best epoch was chosen.
+        valid_auc: of the best epoch's weights, which were tested.
+        lowest_valid_logloss: of all validations, whichever epoch was the best by
+            ``train.monitor``; None where the run's journal is gone, as the next.
+        valid_auc_there: of the same validation.
         information_abundance: mean over fields, all sets of a field side by side.
         diversity: mean over fields and pairs of sets; of a single set of k K columns, between its
             k parts (paper, Figure 10a). None for one set of K.
@@ -40,6 +43,8 @@ class Result:
     auc: float
     logloss: float
     valid_auc: float
+    lowest_valid_logloss: float | None
+    valid_auc_there: float | None
     information_abundance: float
     diversity: float | None
     sub_embedding_correlation: float | None
@@ -115,7 +120,10 @@ class Entry:
 
 def read_result(cell: Cell) -> Result:
     """The figures of an evaluated cell."""
-    metrics = json.loads(RunDirectory(cell.directory).metrics_file.read_text())
+    directory = RunDirectory(cell.directory)
+    metrics = json.loads(directory.metrics_file.read_text())
+    validations = [one for one in read_journal(directory.journal_file) if one["kind"] == "valid"]
+    lowest = min(validations, key=lambda one: one["logloss"], default={})
     collapse, parameters, train = (
         metrics["collapse"],
         metrics["model"]["parameters"],
@@ -127,6 +135,8 @@ def read_result(cell: Cell) -> Result:
         auc=metrics["test"]["auc"],
         logloss=metrics["test"]["logloss"],
         valid_auc=metrics["valid"]["auc"],
+        lowest_valid_logloss=lowest.get("logloss"),
+        valid_auc_there=lowest.get("auc"),
         information_abundance=collapse["information_abundance"]["mean"],
         diversity=_diversity(collapse, cell.factor),
         sub_embedding_correlation=_only(collapse.get("sub_embedding_correlation", {})),

@@ -11,7 +11,7 @@ from pipeline.study import data_files, tables
 from pipeline.study.cells import Cell, cells_of
 from pipeline.study.launching import Failure, is_done, prepare, run_cells
 from pipeline.study.page import render
-from pipeline.study.results import entries_of, read_result
+from pipeline.study.results import Result, entries_of, read_result
 
 
 def run_study(study: StudySpec, name: str, command: str) -> list[Failure]:
@@ -35,7 +35,7 @@ def run_study(study: StudySpec, name: str, command: str) -> list[Failure]:
     lost = {failure.cell for failure in failures}
     states = {cell: is_done(cell) for cell in cells if cell not in lost}
     failures += [state for state in states.values() if isinstance(state, Failure)]
-    finished = [cell for cell, state in states.items() if state is True]
+    finished = [read_result(cell) for cell, state in states.items() if state is True]
     waiting = [cell for cell, state in states.items() if state is False]
     _say(f"{len(cells)} cells: {len(finished)} done, {len(waiting)} to run")
     write_results(study, finished, failures, directory, command)
@@ -69,14 +69,14 @@ def check_cells(cells: Sequence[Cell]) -> None:
 
 def write_results(
     study: StudySpec,
-    finished: Sequence[Cell],
+    finished: Sequence[Result],
     failures: Sequence[Failure],
     directory: Path,
     command: str,
 ) -> None:
     """Writes the tables, the data and the page of what is finished, in the grid's order."""
     cells = cells_of(study)
-    results = [read_result(cell) for cell in sorted(finished, key=cells.index)]
+    results = sorted(finished, key=lambda result: cells.index(result.cell))
     entries = entries_of(study, results)
     failed = [failure.cell.name for failure in failures]
     texts = {

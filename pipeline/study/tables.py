@@ -25,6 +25,8 @@ MEASURES = (
         "sub_embedding_correlation",
     ),
     ("Logloss", "{:.5f}", "logloss"),
+    ("Lowest validation logloss of all epochs", "{:.5f}", "lowest_valid_logloss"),
+    ("Validation AUC in that epoch", "{:.5f}", "valid_auc_there"),
     ("Embedding parameters", "{:,.0f}", "embedding_parameters"),
     ("Dense parameters", "{:,.0f}", "dense_parameters"),
     ("Training samples/s", "{:,.0f}", "samples_per_second"),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pipeline.diagnostics.collapse import Spectrum
 from pipeline.diagnostics.collapse_images import abundance_image, spectra_image
-from pipeline.training.journal import Journal, read_journal
+from pipeline.training.journal import Journal
+from pipeline.training.run_directory import read_journal
 
 KIND = "valid_information_abundance"
 

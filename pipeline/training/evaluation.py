@@ -28,11 +28,10 @@ from pipeline.spec_file import to_toml
 from pipeline.spec_model import GroupSpec
 from pipeline.training.checkpoints.loading import load_model
 from pipeline.training.collapse_probe import probe_grams
-from pipeline.training.journal import read_journal
 from pipeline.training.launches import record_launch
 from pipeline.training.pair_probe import probe_pairs
 from pipeline.training.prediction import ScoredSplit, check_group_field, score_split
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import Predictor, build_predictor, scoring_loader
 
 EVALUATED_SPLITS = ("valid", "test")

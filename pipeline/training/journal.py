@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse_images import Pixels
 from pipeline.training.checkpoints.progress import Progress
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 # Points of a step; those of other kinds are of a validation.
 STEP_KINDS = ("train", "gate")
@@ -65,14 +65,6 @@ def _scalars(name: str, value: Any) -> Iterator[tuple[str, float]]:
         return
     for key, part in value.items():
         yield from _scalars(f"{name}/{key}", part)
-
-
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The log points of a run, in order. A line that a kill cut short is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
 
 
 def _drop_beyond(path: Path, progress: Progress) -> None:

@@ -102,6 +102,14 @@ class RunDirectory:
         write_whole(self.record_file, (json.dumps(record, indent=1) + "\n").encode())
 
 
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The log points of a run, in order. A line that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
 def hyperparameters(spec: Spec) -> dict[str, Any]:
     """Every setting that shapes the trained weights, by dotted key; lists as text."""
     settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))

@@ -23,8 +23,7 @@ from pipeline.spec_study import StudySpec
 from pipeline.study import page as study_page
 from pipeline.study.cells import cells_of
 from pipeline.study.results import entries_of
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 pytestmark = pytest.mark.slow
 

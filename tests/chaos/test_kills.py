@@ -26,8 +26,7 @@ from small_trainings import children, last_state, write_spec
 
 from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 pytestmark = pytest.mark.slow
 

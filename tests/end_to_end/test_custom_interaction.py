@@ -10,7 +10,7 @@ from small_trainings import SpecMaker, train_here, write_spec
 from pipeline import evaluate, plan
 from pipeline.console import InputError
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
+from pipeline.training.run_directory import read_journal
 
 MINE = '''
 """A weighted sum of fields, then a hidden block."""

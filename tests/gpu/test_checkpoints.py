@@ -8,8 +8,7 @@ from small_trainings import SpecMaker, train_here
 
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.rows import checkpoint_record, read_tensor
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 pytestmark = [
     pytest.mark.gpu,

@@ -14,8 +14,7 @@ from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import Runtime, start_runtime
 from pipeline.distributed.sharding import TABLE_KEY, local_parts
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import Training, build_training, training_loader
 
 pytestmark = [

@@ -13,8 +13,9 @@ import pytest
 from study_cases import StudyMaker
 
 from pipeline.spec_study import LaunchSpec, StudySpec
-from pipeline.study.cells import Cell, cells_of
+from pipeline.study.cells import cells_of
 from pipeline.study.launching import Failure, prepare, run_cells
+from pipeline.study.results import Result
 
 # Notes its arguments and times. Fails for seed 1 where FAIL says so, and waits where WAIT does.
 CHAIN = """
@@ -71,7 +72,7 @@ def note(name: str) -> dict[str, object]:
 def test_each_cell_is_a_chain_with_its_overrides_and_a_log(study: StudySpec) -> None:
     launch = LaunchSpec(scheduler="slurm", cfg="partition=gpu", processes="2x8")
     cells = cells_of(study)
-    assert list(run_cells(cells, launch, ignore)) == list(cells)
+    assert [outcome.cell for outcome in run_cells(cells, launch, ignore)] == list(cells)
     for cell in cells:
         arguments = note(cell.directory.name)["arguments"]
         assert arguments == [
@@ -106,7 +107,8 @@ def test_a_failed_cell_is_reported_with_its_logs_end_and_the_others_go_on(
     failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
     assert [failure.cell.seed for failure in failures] == [1, 1, 1]
     assert failures[0].lines == ("line one", "error: the disk is full")
-    assert [cell.seed for cell in outcomes if isinstance(cell, Cell)] == [0, 0, 0]
+    results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
+    assert [(result.cell.seed, result.auc) for result in results] == [(0, 0.75)] * 3
     assert any("FAILED" in line and "    error: the disk is full" in line for line in said)
 
 

@@ -219,6 +219,29 @@ def test_the_correlation_of_sub_embeddings_is_that_of_the_cell_s_one_group(
     assert read_result(cell).sub_embedding_correlation == 0.68
 
 
+def test_the_lowest_validation_logloss_is_that_of_any_epoch_and_brings_its_auc(
+    study: StudySpec,
+) -> None:
+    cell = cells_of(study)[0]
+    cell.directory.mkdir(parents=True)
+    (cell.directory / "metrics.json").write_text(json.dumps(metrics_of({})))
+    assert (read_result(cell).lowest_valid_logloss, read_result(cell).valid_auc_there) == (
+        None,
+    ) * 2
+    points = [
+        {"kind": "train", "step": 1, "auc": 0.5, "logloss": 0.1},
+        {"kind": "valid", "step": 2, "auc": 0.6, "logloss": 0.5},
+        {"kind": "valid", "step": 4, "auc": 0.7, "logloss": 0.3},
+        {"kind": "valid", "step": 6, "auc": 0.8, "logloss": 0.4},
+    ]
+    lines = "".join(json.dumps(point) + "\n" for point in points)
+    (cell.directory / "metrics.jsonl").write_text(lines)
+
+    found = read_result(cell)
+
+    assert (found.lowest_valid_logloss, found.valid_auc_there) == (0.3, 0.7)
+
+
 def test_a_cell_on_planted_data_has_what_its_sets_found_and_its_advice(study: StudySpec) -> None:
     cell = cells_of(study)[0]
     cell.directory.mkdir(parents=True)

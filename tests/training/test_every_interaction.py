@@ -2,8 +2,7 @@ import pytest
 from small_trainings import SpecMaker, train_here
 
 from pipeline.registry import BUILT_IN
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 
 @pytest.mark.parametrize("interaction", BUILT_IN["interaction"])

@@ -16,8 +16,7 @@ from small_trainings import SpecMaker, children, kill, run_stage, start_torchrun
 from pipeline.data.manifest import SPLITS, read_manifest
 from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 FEW = {"train": 4, "valid": 2, "test": 2}
 

@@ -8,8 +8,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.early_stopping import EarlyStopping
-from pipeline.training.journal import Journal, read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.journal import Journal
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 
 @pytest.fixture

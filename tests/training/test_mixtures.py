@@ -15,8 +15,7 @@ from pipeline.model.tables import Table, layout_tables, table_groups
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.rows import read_table
 from pipeline.training.evaluation import evaluate
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 # Two sets of 6 columns, read by two interactions; one set of 8; and the gates' own embeddings.
 MIXTURE: dict[str, Any] = {

@@ -10,8 +10,7 @@ from pipeline.model.interactions.dcnv2 import DCNv2
 from pipeline.model.regularizers.alignment import interaction_alignment
 from pipeline.spec import Spec
 from pipeline.spec_model import GroupSpec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 FIELDS = 5
 # It reads weights alone, so that it does not depend on the rows of a rank.

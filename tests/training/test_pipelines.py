@@ -9,8 +9,7 @@ from small_trainings import SpecMaker, run_stage, train_here
 from pipeline.console import InputError
 from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 
 def losses(spec: Spec) -> list[float]:

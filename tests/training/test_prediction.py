@@ -19,9 +19,8 @@ from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
 from pipeline.training.already_done import is_evaluated
 from pipeline.training.evaluation import evaluate
-from pipeline.training.journal import read_journal
 from pipeline.training.prediction import ScoredSplit, check_group_field, score_split
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import build_predictor, scoring_loader
 
 GROUPED = {"group_field": "small", "batch_size": 30}

@@ -17,8 +17,7 @@ from small_trainings import (
 )
 
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 # What a resumed training must carry on exactly: dropout, the gates' noise, running statistics, both
 # optimizers.

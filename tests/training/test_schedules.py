@@ -11,8 +11,7 @@ from small_trainings import SpecMaker, train_here
 from torch.optim import lr_scheduler
 
 from pipeline.spec_training import ScheduleSpec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.schedules import scheduled
 
 

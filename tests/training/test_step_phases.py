@@ -7,8 +7,7 @@ import pytest
 import torch
 from small_trainings import SpecMaker, train_here
 
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.step_phases import PHASES, StepPhases, what_limits
 
 

@@ -20,8 +20,7 @@ from pipeline.model.tables import Table, layout_tables, table_groups
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.rows import read_table
 from pipeline.training.evaluation import evaluate
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import scoring_loader
 from pipeline.training.tasks import task_labels
 

@@ -11,8 +11,7 @@ from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.evaluation import evaluate
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import build_training
 from pipeline.training.training import check_batch, train
 

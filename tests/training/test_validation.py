@@ -9,8 +9,7 @@ from small_trainings import SpecMaker, train_here
 from pipeline.console import InputError
 from pipeline.spec import Spec
 from pipeline.spec_file import load_spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.trainer import Trainer
 
 BATCHES = 13  # of an epoch

@@ -20,8 +20,7 @@ from pipeline.distributed.sharding import TABLE_KEY, local_parts
 from pipeline.model.tables import Table
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.rows import read_table
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import build_training
 from pipeline.training.warm_start import warm_start
 

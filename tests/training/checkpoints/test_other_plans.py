@@ -16,8 +16,7 @@ from small_trainings import (
 )
 
 from pipeline.spec import Spec
-from pipeline.training.journal import read_journal
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, read_journal
 
 SAVED_STEP = 8
 # No dropout and no statistics of a batch: what a step does depends on the global batch alone.
