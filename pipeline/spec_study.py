@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from pipeline.spec_model import InteractionName
-from pipeline.spec_section import GivenPath, Lax, PathText, Section
+from pipeline.spec_section import LOCAL, GivenPath, Lax, PathText, Section
 
 Embedding = Literal["single", "multi"]
 # A part of a directory's name.
@@ -178,7 +178,7 @@ class StudySpec(Section):
     """
 
     title: str
-    directory: GivenPath
+    directory: Annotated[GivenPath, LOCAL]
     bases: Annotated[dict[Name, PathText], Field(min_length=1)]
     embedding_dim: PositiveInt = 10
     overrides: Annotated[tuple[Override, ...], Lax] = ()
@@ -228,7 +228,7 @@ class ToySpec(Section):
         seeds: the two cases of a seed start from the same E_1 and E_2.
     """
 
-    picture: GivenPath
+    picture: Annotated[GivenPath, LOCAL]
     rows_1: PositiveInt = 100
     rows_2: PositiveInt = 100
     low: PositiveInt = 3

@@ -23,6 +23,7 @@ PUBLISHED = {"base": "clicks", "interaction": "dcnv2", "embedding": "multi", "fa
             {"grid": {"interactions": ["dnn"], "factors": [1], "first_seed_only": [10]}},
             "first_seed_only names 10",
         ),
+        ({"directory": "s3://logs/study"}, "a path of this machine is expected, not a URL"),
         ({"overrides": ["run.seed=1"]}, "run.seed, which each cell sets itself"),
         ({"overrides": ["model.sets=8"]}, "model.sets, which cells have of embedding_dim"),
         ({"variants": [{"name": "a", "overrides": ["model.interaction=dnn"]}]}, "each cell sets"),
