@@ -170,7 +170,7 @@ def _run_stage(
     """Launches a stage, shows its log until it ends and returns an exit code.
 
     Raises:
-        Interrupted: after cancelling the stage.
+        Interrupted: after cancelling the stage, or saying that it could not.
     """
     began = time.monotonic()
     try:
@@ -188,8 +188,7 @@ def _run_stage(
         # A second signal must not break into the cancelling and leave processes behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        runner.cancel(handle)
-        print(f"== {stage}: cancelled on {interruption}", file=sys.stderr)
+        print(f"== {stage}: {_cancel(runner, handle, interruption)}", file=sys.stderr)
         raise
     seconds = f"{time.monotonic() - began:.0f} s"
     if status is not None and status.state == AppState.SUCCEEDED:
@@ -199,6 +198,15 @@ def _run_stage(
     state = f" ({message(status)})" if status and message(status) else ""
     verdict = f"== {stage}: failed after {seconds}{state}; its whole log: {place}"
     return _report_failure(log, verdict)
+
+
+def _cancel(runner: Runner, handle: str, interruption: Interrupted) -> str:
+    """Cancels a stage and says so, or that its scheduler, which may not answer, has not."""
+    try:
+        runner.cancel(handle)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"NOT cancelled on {interruption} ({error}); later: torchx cancel {handle}"
+    return f"cancelled on {interruption}"
 
 
 def _report_failure(log: StageLog, verdict: str) -> int:

@@ -51,10 +51,12 @@ def small_stages(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start_chain(scheduler: str, directory: Path, *arguments: str) -> subprocess.Popen[str]:
+def start_chain(
+    scheduler: str, directory: Path, *arguments: str, path: str = "/usr/bin:/bin"
+) -> subprocess.Popen[str]:
     """Starts the chain with a PATH that has no environment on it."""
     command = [sys.executable, "-m", "components.chain", "--scheduler", scheduler, *arguments]
-    environment = {**os.environ, "PATH": "/usr/bin:/bin", "HOME": str(directory)}
+    environment = {**os.environ, "PATH": path, "HOME": str(directory)}
     pipe = subprocess.PIPE
     return subprocess.Popen(
         command, cwd=directory, env=environment, stdout=pipe, stderr=pipe, text=True

@@ -1,10 +1,12 @@
 """The scheduler of Slurm, with programs in the place of Slurm's clients."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+from small_stages import finished, start_chain
 from torchx.specs import AppDef, AppState, Resource, Role
 
 from components.slurm import SlurmScheduler
@@ -108,3 +110,22 @@ def test_a_job_just_submitted_is_known_without_the_controller(
     logs = {"log_dir": str(tmp_path)}
     scheduler.schedule(scheduler.submit_dryrun(AppDef("train", [role]), logs))
     assert state(scheduler) == AppState.SUBMITTED
+
+
+def test_an_interrupted_chain_says_that_a_silent_controller_did_not_cancel_the_job(
+    clients: Path, small_stages: Path
+) -> None:
+    put(clients, "sbatch", "#!/bin/sh\necho 7\n")
+    put(clients, "scancel", f"#!/bin/sh\necho '{SILENT}' >&2; exit 1\n")
+    says(clients, job=JOB.format("RUNNING"))
+    path = f"{clients}:/usr/bin:/bin"
+    process = start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "== prepare: python on slurm\n"
+    process.send_signal(signal.SIGINT)
+    code, _, err = finished(process)
+    assert code == 130
+    assert SILENT in err
+    assert "== prepare: NOT cancelled on SIGINT" in err
+    assert "; later: torchx cancel slurm://torchx/7\n" in err
+    assert "Traceback" not in err
