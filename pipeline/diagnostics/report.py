@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.whole_files import write_whole
+from pipeline.diagnostics.best_validation import logloss_note, validations
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.pairs import GroupPairs
 from pipeline.diagnostics.report_collapse import collapse_section
@@ -87,7 +88,9 @@ def render(
         "name": name,
         "model": model_line(metrics),
         "tiles": tiles(metrics, collapse),
-        "metrics_table": metrics_table(metrics) + tasks_table(metrics),
+        "metrics_table": metrics_table(metrics)
+        + _logloss_hint(metrics, curves)
+        + tasks_table(metrics),
         "run_figures": _run_figures(metrics, curves, calibration),
         "gates_section": gates_section(metrics),
         "collapse_section": collapse_section(
@@ -100,6 +103,16 @@ def render(
     return page(f"{name}: run report", HERE / "report.html", HERE / "report.css", values)
 
 
+def _logloss_hint(metrics: Mapping[str, Any], curves: Sequence[Mapping[str, Any]]) -> str:
+    note = logloss_note(curves, metrics["train"]["monitor"]) if _is_scored(curves) else ""
+    return f'\n<p class="hint">{note}</p>' if note else ""
+
+
+def _is_scored(curves: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a validation had rows of both labels."""
+    return any(math.isfinite(point["auc"]) for point in validations(curves))
+
+
 def _run_figures(
     metrics: Mapping[str, Any],
     curves: Sequence[Mapping[str, Any]],
@@ -108,14 +121,9 @@ def _run_figures(
     """Loss, validation AUC, information abundance by step, calibration; those with data."""
     figures = []
     if any(line["kind"] == "train" for line in curves):
-        figures.append(
-            figure(
-                "Loss",
-                "By step, of training and of each validation.",
-                loss_curve(curves),
-            )
-        )
-    if any(line["kind"] == "valid" and math.isfinite(line["auc"]) for line in curves):
+        caption = "By step, of training and of each validation."
+        figures.append(figure("Loss", caption, loss_curve(curves)))
+    if _is_scored(curves):
         oracle = metrics["oracle"]["auc"] if "oracle" in metrics else None
         monitor = metrics["train"]["monitor"]
         figures += [

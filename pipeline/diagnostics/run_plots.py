@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from pipeline.diagnostics.best_validation import best_validation, validations
 from pipeline.diagnostics.figure import DASHES, inline_svg, styled_figure
 from pipeline.diagnostics.palette import BLUE, FAINT, MUTED, ORANGE, TEAL
 from pipeline.metrics.calibration import CalibrationCurve
-from pipeline.metrics.names import badness
 
 HEIGHT = 230
 
@@ -19,7 +19,7 @@ HEIGHT = 230
 def loss_curve(curves: Sequence[Mapping[str, Any]]) -> str:
     """The loss by step, raw and smoothed in training, and at validations."""
     train = [line for line in curves if line["kind"] == "train"]
-    valid = [line for line in curves if line["kind"] == "valid"]
+    valid = validations(curves)
     steps, losses = [line["step"] for line in train], [line["loss"] for line in train]
     with styled_figure(HEIGHT) as (figure, axes):
         axes.plot(steps, losses, color=FAINT, linewidth=0.8, alpha=0.7)
@@ -46,9 +46,9 @@ def validation_curve(
         monitor: the metric by which the best model was kept; its AUC need not be the highest.
         oracle_auc: of the true probabilities, or None.
     """
-    valid = [line for line in curves if line["kind"] == "valid"]
+    valid = validations(curves)
     steps, aucs = [line["step"] for line in valid], [line["auc"] for line in valid]
-    best = min(valid, key=lambda line: badness(monitor, line[monitor]))
+    best = best_validation(curves, monitor)
     with styled_figure(HEIGHT) as (figure, axes):
         axes.plot(steps, aucs, "o-", color=BLUE, ms=4)
         axes.plot(best["step"], best["auc"], "o", color=ORANGE, ms=8)
@@ -71,7 +71,7 @@ def validation_curve(
 
 def abundance_curve(curves: Sequence[Mapping[str, Any]]) -> str:
     """The mean information abundance of the fields by step."""
-    valid = [line for line in curves if line["kind"] == "valid"]
+    valid = validations(curves)
     values = [line["information_abundance"] for line in valid]
     with styled_figure(HEIGHT) as (figure, axes):
         axes.plot([line["step"] for line in valid], values, "o-", color=TEAL, ms=4)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
+from pipeline.diagnostics.best_validation import validations
 from pipeline.spec_study import StudySpec
 from pipeline.study.cells import Cell, Row, cell_row, has_own_data, rows_of
 from pipeline.study.significance import Comparison, compare
@@ -122,8 +123,8 @@ def read_result(cell: Cell) -> Result:
     """The figures of an evaluated cell."""
     directory = RunDirectory(cell.directory)
     metrics = json.loads(directory.metrics_file.read_text())
-    validations = [one for one in read_journal(directory.journal_file) if one["kind"] == "valid"]
-    lowest = min(validations, key=lambda one: one["logloss"], default={})
+    points = validations(read_journal(directory.journal_file))
+    lowest = min(points, key=lambda point: point["logloss"], default={})
     collapse, parameters, train = (
         metrics["collapse"],
         metrics["model"]["parameters"],

@@ -98,6 +98,20 @@ def test_the_page_says_by_which_metric_the_tested_weights_are_the_best(page: Pag
     assert "The weights with the best AUC are tested." in page.text
 
 
+def test_the_page_says_where_an_earlier_epoch_had_the_lower_logloss(
+    finished_metrics: dict[str, Any],
+    curves: list[dict[str, Any]],
+    collapse: list[FieldCollapse],
+    pairs: list[GroupPairs],
+    calibration: CalibrationCurve,
+    page: Page,
+) -> None:
+    overfitted = [*curves[:-1], {**curves[-1], "logloss": 0.4}]
+    source = render(finished_metrics, overfitted, collapse, pairs, calibration, SPEC)
+    assert "their validation logloss is 0.5000, and it was 0.4000 at step 160" in source
+    assert "Who needs probabilities" not in page.text
+
+
 def test_the_page_refers_to_nothing_outside_its_run(page: Page) -> None:
     links = [
         value
