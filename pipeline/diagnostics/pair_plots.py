@@ -1,4 +1,4 @@
-"""The figures of field pairs: the map of sub-embeddings, and every set's pattern."""
+"""The figures of field pairs: sub-embeddings, their sums by field, and every set's pattern."""
 
 import math
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from pipeline.diagnostics.figure import STYLE, WIDTH, inline_svg
-from pipeline.diagnostics.palette import INK, SHADES
+from pipeline.diagnostics.figure import STYLE, WIDTH, inline_svg, styled_figure
+from pipeline.diagnostics.palette import BLUE, INK, ORANGE, SHADES
 from pipeline.diagnostics.short_name import short_name
 from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 
@@ -20,6 +20,8 @@ _SHADES = LinearSegmentedColormap.from_list("blues", SHADES)
 
 # Above a set's pattern.
 TITLE_HEIGHT = 18
+
+SUMS_HEIGHT = 250
 
 # More fields than this have no room for names.
 _NAMED_FIELDS = 60
@@ -49,6 +51,34 @@ def sub_embedding_map(pairs: SubEmbeddings, identity: str) -> str:
             "embeddings."
         )
         return inline_svg(figure, identity, label)
+
+
+def sub_embedding_sums(pairs: SubEmbeddings, identity: str) -> str:
+    """Sums of the map's rows and columns by the field's own abundance (paper, Figures 3b and 3c).
+
+    Args:
+        pairs: of one group.
+        identity: differs between the figures of a page.
+    """
+    series = (
+        ("its own sub-embeddings", pairs.row_sums, BLUE, "o"),
+        ("those that meet it", pairs.column_sums, ORANGE, "D"),
+    )
+    with styled_figure(SUMS_HEIGHT) as (figure, axes):
+        for label, sums, colour, mark in series:
+            axes.plot(pairs.field_abundance, sums, mark, color=colour, ms=4, alpha=0.8, label=label)
+        axes.set_ylim(0, 1.3 * float(max(*pairs.row_sums, *pairs.column_sums, 1.0)))
+        axes.set(xlabel="information abundance of the field", ylabel="sum over fields")
+        axes.legend(loc="upper left", ncols=2)
+        label = (
+            "Sums of the map's rows and columns by the information abundance of the field: of "
+            f"rows from {_range(pairs.row_sums)}, of columns from {_range(pairs.column_sums)}."
+        )
+        return inline_svg(figure, identity, label)
+
+
+def _range(values: NDArray[np.float64]) -> str:
+    return f"{values.min():.1f} to {values.max():.1f}"
 
 
 def pattern_maps(patterns: NDArray[np.float64], identity: str) -> str:

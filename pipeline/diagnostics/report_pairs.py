@@ -4,7 +4,11 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from pipeline.diagnostics.pair_plots import pattern_maps, sub_embedding_map
+from pipeline.diagnostics.pair_plots import (
+    pattern_maps,
+    sub_embedding_map,
+    sub_embedding_sums,
+)
 from pipeline.diagnostics.pairs import GroupPairs
 from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 from pipeline.page.elements import figure
@@ -39,6 +43,12 @@ def _figures(place: int, group: GroupPairs) -> list[str]:
             "Fields by falling information abundance."
         )
         figures.append(figure(f"Sub-embeddings, {name}", caption, drawn))
+        drawn = sub_embedding_sums(group.sub_embeddings, f"sub-embedding-sums-{place}")
+        caption = (
+            "Points: fields. The map's rows and columns added up; where a column's sum rises with "
+            "the field's own information abundance, the field passes its collapse on."
+        )
+        figures.append(figure(f"Sub-embeddings added up, {name}", caption, drawn))
     if group.patterns is not None:
         drawn = pattern_maps(group.patterns, f"patterns-{place}")
         caption = (

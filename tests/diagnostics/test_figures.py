@@ -9,7 +9,7 @@ from measured_fields import measured_field
 
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import abundance_bars, sparkline, spectra
-from pipeline.diagnostics.pair_plots import pattern_maps, sub_embedding_map
+from pipeline.diagnostics.pair_plots import pattern_maps, sub_embedding_map, sub_embedding_sums
 from pipeline.diagnostics.run_plots import loss_curve, validation_curve
 from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 
@@ -102,6 +102,16 @@ def test_the_map_of_pairs_names_the_fields_in_their_order_on_both_axes() -> None
     assert svg.count(">user</text>") == svg.count(">item</text>") == 2
     assert svg.index(">user</text>") < svg.index(">item</text>")
     assert "from 1.00 to 3.00" in svg
+
+
+def test_the_sums_are_of_the_map_s_rows_and_columns() -> None:
+    pairs = SubEmbeddings(
+        ("user", "item"), np.array([3.0, 2.0]), np.array([[3.0, 1.0], [2.0, 1.5]])
+    )
+
+    svg = sub_embedding_sums(pairs, "sums")
+
+    assert "of rows from 3.5 to 4.0, of columns from 2.5 to 5.0" in svg
 
 
 def test_more_fields_than_there_is_room_for_have_no_names() -> None:

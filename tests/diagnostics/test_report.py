@@ -65,6 +65,7 @@ def test_the_page_has_advice_with_its_reason(page: Page, collapse: list[FieldCol
 
 def test_the_page_says_how_collapse_passes_between_fields(page: Page) -> None:
     assert "Sub-embeddings, 2 x 4 dcnv2" in page.text
+    assert "Sub-embeddings added up, 2 x 4 dcnv2" in page.text
     assert "Interaction patterns, 2 x 4 dcnv2" in page.text
     assert "their correlation is 0.98" in page.text
 
@@ -81,7 +82,7 @@ def test_the_page_has_every_figure_with_a_label(page: Page) -> None:
 
     labels = " ".join(svg["aria-label"] or "" for svg in figures)
 
-    assert len(figures) == 9
+    assert len(figures) == 10
     for start in (
         "Training loss",
         "Validation AUC by step. The tested model's is 0.7512, at step 80 in epoch 1.",
