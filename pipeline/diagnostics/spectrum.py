@@ -96,22 +96,6 @@ def participation_ratio(values: Tensor) -> float:
     return 1.0 / squared if squared > 0 else 0.0
 
 
-def energy_share(values: Tensor, top: int) -> float:
-    """The share of the energy (squared singular values) in the ``top`` largest.
-
-    Args:
-        values: (K,) singular values, descending.
-        top: how many.
-
-    Returns:
-        From 0 to 1; 0 for the zero matrix.
-
-    >>> energy_share(torch.tensor([4.0, 3.0, 0.0]), top=1)
-    0.64
-    """
-    return float(_energy_shares(values)[:top].sum())
-
-
 def dimensions_for(values: Tensor, share: float) -> int:
     """The fewest dimensions that carry ``share`` of the energy.
 

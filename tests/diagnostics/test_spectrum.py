@@ -11,7 +11,6 @@ from pipeline.diagnostics.spectrum import (
     NOISE_FLOOR,
     dimensions_for,
     effective_rank,
-    energy_share,
     information_abundance,
     participation_ratio,
     singular_values,
@@ -102,7 +101,6 @@ def test_the_zero_matrix_measures_zero() -> None:
     assert information_abundance(values) == 0
     assert effective_rank(values) == 0
     assert participation_ratio(values) == 0
-    assert energy_share(values, 1) == 0
     assert dimensions_for(values, 0.95) == 0
 
 
@@ -113,7 +111,6 @@ def test_equal_singular_values_count_every_dimension(columns: int) -> None:
     assert information_abundance(values) == pytest.approx(columns)
     assert effective_rank(values) == pytest.approx(columns)
     assert participation_ratio(values) == pytest.approx(columns)
-    assert energy_share(values, columns) == pytest.approx(1)
 
 
 def test_measures_of_a_hand_computed_spectrum() -> None:
@@ -122,7 +119,6 @@ def test_measures_of_a_hand_computed_spectrum() -> None:
     assert information_abundance(values) == 2.0
     assert effective_rank(values) == pytest.approx(2 ** (0.5 * 1 + 2 * 0.25 * 2))
     assert participation_ratio(values) == pytest.approx((16 + 4 + 4) ** 2 / (256 + 16 + 16))
-    assert energy_share(values, 1) == pytest.approx(16 / 24)
     assert dimensions_for(values, 0.5) == 1
     assert dimensions_for(values, 0.8) == 2
     assert dimensions_for(values, 0.95) == 3
