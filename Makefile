@@ -1,5 +1,6 @@
 # make demo    environment, then prepare, train, evaluate and compare on the embedded data
-# make test    environment, then every test that needs no GPU and no cluster
+# make test    environment, then every short test that needs no GPU and no cluster
+# make test-slow    the long ones: browser, kills at random, parity of many processes, real packages
 # make test-slurm [CLUSTER="path/to/script"]     tests on the Slurm that sinfo shows, or that the script starts
 # make bench-prepare [ROWS=5000000 ROUNDS=1]    the prepare stage beside scripts that do the same
 # make bench-loader [ROWS=100000]                the loader beside training

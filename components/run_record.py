@@ -53,7 +53,9 @@ class RunRecord:
         if metrics:
             shown |= _flat({name: metrics[name] for name in _MEASURED if name in metrics})
             shown |= _flat({"parameters": metrics["model"]["parameters"]})
-            shown |= {f"{name}.mean": metrics["collapse"][name]["mean"] for name in _MEANS}
+            # A single embedding has no diversity between sets.
+            collapse = metrics["collapse"]
+            shown |= {f"{name}.mean": collapse[name]["mean"] for name in _MEANS if name in collapse}
         else:
             latest = {point["kind"]: point for point in self._lines(POINTS)}
             shown |= _flat({"latest": latest})

@@ -130,8 +130,8 @@ class SlurmScheduler(TorchxSlurmScheduler):
             return None
         statuses: dict[str, RoleStatus] = {}
         for node in nodes:
-            role, _, number = node["JobName"].rpartition("-")
-            replica = ReplicaStatus(int(number), role, _app_state(node["JobState"]), hostname="")
+            role, number = _role_and_replica(node["JobName"])
+            replica = ReplicaStatus(number, role, _app_state(node["JobState"]), hostname="")
             statuses.setdefault(role, RoleStatus(role, [])).replicas.append(replica)
         state, reason = nodes[0]["JobState"], nodes[0]["Reason"]
         return DescribeAppResponse(
@@ -205,6 +205,12 @@ def _say_commas_in_the_command(node: SlurmReplicaRequest) -> None:
         words = [f"{name}={value}" for name, value in commas.items()]
         node.args = [*words, node.entrypoint, *node.args]
         node.entrypoint = "env"
+
+
+def _role_and_replica(job_name: str) -> tuple[str, int]:
+    """``train`` and 1 of ``train-1``; another's job, asked for by its number, is a role of one."""
+    role, _, number = job_name.rpartition("-")
+    return (role, int(number)) if role and number.isdigit() else (job_name, 0)
 
 
 def _app_state(state: str) -> AppState:

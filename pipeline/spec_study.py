@@ -242,6 +242,12 @@ class ToySpec(Section):
     )
 
     @model_validator(mode="after")
+    def _check_seeds(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds names a value more than once")
+        return self
+
+    @model_validator(mode="after")
     def _check_record(self) -> Self:
         if self.steps % self.record_every:
             raise ValueError(

@@ -54,6 +54,11 @@ def test_the_toy_experiments_defaults_are_the_papers_settings() -> None:
     assert (toy.learning_rate, toy.steps) == (1.0, 5000)
 
 
+def test_the_toy_experiment_takes_a_seed_once() -> None:
+    with pytest.raises(ValidationError, match="seeds names a value more than once"):
+        ToySpec(picture="a.svg", seeds=(0, 0))
+
+
 def test_the_toy_experiment_ends_with_a_measurement() -> None:
     with pytest.raises(ValidationError, match="multiple of record_every = 50"):
         ToySpec(picture="a.svg", steps=199)

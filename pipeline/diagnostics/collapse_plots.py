@@ -136,12 +136,14 @@ def sparkline(spectrum: Spectrum) -> str:
 
 
 def short_count(count: int) -> str:
-    """A whole number in five characters or fewer.
+    """A whole number in three digits and a letter.
 
-    >>> [short_count(count) for count in (4, 950, 12_345, 120_000, 1_234_567)]
-    ['4', '950', '12.3k', '120k', '1.2M']
+    >>> [short_count(count) for count in (4, 950, 12_345, 99_960, 999_700, 1_234_567)]
+    ['4', '950', '12.3k', '100k', '1.0M', '1.2M']
     """
-    for size, suffix in ((1_000_000, "M"), (1_000, "k")):
-        if count >= size:
-            return f"{count / size:.{0 if count >= 100 * size else 1}f}{suffix}"
+    for size, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        # From where it would be rounded to 1000 of the smaller unit.
+        if count >= 0.9995 * size:
+            shown = count / size
+            return f"{shown:.{0 if shown >= 99.95 else 1}f}{suffix}"
     return str(count)

@@ -15,6 +15,8 @@ from pipeline.diagnostics.collapse import (
 # start at random in fields of many rows have more than 0.9.
 ALIKE = 0.1
 
+_ENERGY = f"{100 * VERDICT_ENERGY:.0f} % of the energy"
+
 Advice = Literal["more sets", "fewer dimensions", "fewer sets", "nothing"]
 
 
@@ -49,33 +51,45 @@ def recommend(collapse: Sequence[FieldCollapse]) -> Recommendation:
     free = [field for field in collapse if field.cardinality > field.together.dimensions]
     if not free:
         return Recommendation(
-            "nothing", "Every field has fewer rows than dimensions, so rows alone set the limit."
+            "nothing", "No field has more rows than dimensions, so rows alone set the limit."
         )
-    energy = f"{100 * VERDICT_ENERGY:.0f} % of the energy"
     diversity = [field.diversity for field in free if field.diversity is not None]
     if diversity and fmean(diversity) < ALIKE:
         return Recommendation(
             "fewer sets",
             f"The sets span nearly the same space: their mean diversity is {fmean(diversity):.2f}.",
         )
-    dimensions = free[0].together.dimensions
-    used = [field.together.dimensions_for(VERDICT_ENERGY) for field in free]
+    dimensions, most = free[0].together.dimensions, max(map(_used, free))
     if median(field.used_share for field in free) > PARTLY_COLLAPSED_SHARE:
         return Recommendation(
             "nothing",
-            f"Half of the fields that could fill {dimensions} dimensions need {median(used):g} or "
-            f"more of them for {energy}: no collapse to cure. A wider embedding would be used too; "
-            "whether AUC gains, a trial says.",
+            f"{_half_needs(free, 'more')}: no collapse to cure. A wider embedding would be used "
+            "too; whether AUC gains, a trial says.",
         )
-    if max(used) <= dimensions / 2:
+    if most <= dimensions / 2:
         return Recommendation(
             "fewer dimensions",
-            f"No field needs more than {max(used)} of {dimensions} dimensions for {energy}; a "
-            "smaller size would hold the same.",
+            f"No field needs more than {most} of {dimensions} dimensions for {_ENERGY}; a smaller "
+            "size would hold the same.",
         )
+    others = f", while others need up to {most}" if most > median(map(_used, free)) else ""
     return Recommendation(
         "more sets",
-        f"Half of the fields that could fill {dimensions} dimensions need {median(used):g} or less "
-        f"for {energy}, while others need up to {max(used)}. More columns would collapse with "
-        "these; a set more brings an interaction of its own.",
+        f"{_half_needs(free, 'less')}{others}. More columns would collapse with these; a set more "
+        "brings an interaction of its own.",
+    )
+
+
+def _used(field: FieldCollapse) -> int:
+    return field.together.dimensions_for(VERDICT_ENERGY)
+
+
+def _half_needs(free: Sequence[FieldCollapse], bound: Literal["more", "less"]) -> str:
+    """What half of the fields need at the least, or at the most; what the only one needs."""
+    dimensions, needed = free[0].together.dimensions, median(map(_used, free))
+    if len(free) == 1:
+        return f"{free[0].name} needs {needed} of its {dimensions} dimensions for {_ENERGY}"
+    return (
+        f"Half of the fields that could fill {dimensions} dimensions need {needed:g} or {bound} of "
+        f"them for {_ENERGY}"
     )

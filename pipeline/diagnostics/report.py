@@ -132,12 +132,12 @@ def _run_figures(
                 f"By step. The weights with the best {IN_WORDS[monitor]} are tested.",
                 validation_curve(curves, monitor, oracle),
             ),
-            figure(
-                "Information abundance in training",
-                "Mean over fields, all sets side by side, at each validation.",
-                abundance_curve(curves),
-            ),
         ]
+    if validations(curves):
+        caption = "Mean over fields, all sets side by side, at each validation."
+        figures.append(
+            figure("Information abundance in training", caption, abundance_curve(curves))
+        )
     if len(calibration.count):
         figures.append(
             figure(

@@ -37,13 +37,16 @@ def fields_csv(collapse: Sequence[FieldCollapse]) -> bytes:
 
 
 def pairs_csv(pairs: Sequence[GroupPairs]) -> bytes:
-    """A line an ordered pair of fields and group: sub-embedding, and the weights' norm by set."""
+    """A line an ordered pair of fields and group: sub-embedding, and the weights' norm by set.
+
+    An empty cell where a group has none of them, or fewer sets than another.
+    """
     most_sets = max(
         (len(group.patterns) for group in pairs if group.patterns is not None), default=0
     )
     norms = [f"norm_set_{place + 1}" for place in range(most_sets)]
     columns = ["group", "field", "meets", "sub_embedding_information_abundance", *norms]
-    return _csv(columns, (line for group in pairs for line in _pair_lines(group)))
+    return _csv(columns, (line for group in pairs for line in _pair_lines(group, most_sets)))
 
 
 def _field_line(field: FieldCollapse) -> list[Any]:
@@ -63,7 +66,7 @@ def _field_line(field: FieldCollapse) -> list[Any]:
     ]
 
 
-def _pair_lines(group: GroupPairs) -> Iterator[list[Any]]:
+def _pair_lines(group: GroupPairs, most_sets: int) -> Iterator[list[Any]]:
     if group.sub_embeddings is None and group.patterns is None:
         return
     for i, name in enumerate(group.fields):
@@ -72,7 +75,8 @@ def _pair_lines(group: GroupPairs) -> Iterator[list[Any]]:
             if group.sub_embeddings is not None:
                 abundance = group.sub_embeddings.of(name, other)
             norms = [] if group.patterns is None else group.patterns[:, i, j].tolist()
-            yield [group.group, name, other, abundance, *norms]
+            absent = [""] * (most_sets - len(norms))
+            yield [group.group, name, other, abundance, *norms, *absent]
 
 
 def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:

@@ -65,7 +65,10 @@ def _lead(group: GroupPairs) -> str:
     assert isinstance(pairs, SubEmbeddings)
     correlation = pairs.correlation
     if math.isnan(correlation):
-        return f"In {escape(group.group)}, all fields have the same information abundance."
+        return (
+            f"In {escape(group.group)}, the fields, or what meets them, all have the same "
+            "information abundance, so that neither follows the other."
+        )
     passed = "strongly" if correlation > 2 / 3 else "partly" if correlation > 1 / 3 else "hardly"
     return (
         f"In {escape(group.group)}, the information abundance of what meets a field follows that "

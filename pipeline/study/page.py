@@ -9,7 +9,7 @@ import tomli_w
 
 from pipeline.page import elements
 from pipeline.spec_study import StudySpec
-from pipeline.study.advice import Verdict, verdicts_of
+from pipeline.study.advice import SURE, Verdict, verdicts_of
 from pipeline.study.launching import Failure
 from pipeline.study.plots import scaling
 from pipeline.study.results import Entry, Result
@@ -86,7 +86,7 @@ def _tiles(entries: Sequence[Entry], results: Sequence[Result], cells: int) -> s
     # At 1x, single- and multi-embedding are one model or, as IPNN's, of different inputs.
     found = [one.over_single for one in entries if one.over_single and one.factor > 1]
     ahead = sum(one.difference > 0 for one in found)
-    sure = [one for one in found if one.p is not None and one.p < 0.05]
+    sure = [one for one in found if one.p is not None and one.p < SURE]
     sure_ahead = sum(one.difference > 0 for one in sure)
     minutes = sum(result.seconds for result in results) / 60
     spent = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
@@ -99,7 +99,7 @@ def _tiles(entries: Sequence[Entry], results: Sequence[Result], cells: int) -> s
                 "pairs of the same interaction and factor, by mean test AUC over common seeds",
             ),
             (
-                "With p below 0.05",
+                f"With p below {SURE}",
                 f"{sure_ahead} ahead, {len(sure) - sure_ahead} behind",
                 "paired t test over seeds",
             ),

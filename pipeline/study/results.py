@@ -113,11 +113,6 @@ class Entry:
         found = [getattr(result, figure) for result in self.results]
         return [value for value in found if value is not None]
 
-    @property
-    def aucs(self) -> dict[int, float]:
-        """Test AUC by seed."""
-        return {result.cell.seed: result.auc for result in self.results}
-
 
 def read_result(cell: Cell) -> Result:
     """The figures of an evaluated cell."""
@@ -212,10 +207,12 @@ def _over(
     others = entries.get(other, ())
     if not own or not others or own[0].cell == others[0].cell:
         return None
-    return compare(
-        {result.cell.seed: result.auc for result in own},
-        {result.cell.seed: result.auc for result in others},
-    )
+    return compare(_aucs(own), _aucs(others))
+
+
+def _aucs(results: Sequence[Result]) -> dict[int, float]:
+    """Test AUC by seed."""
+    return {result.cell.seed: result.auc for result in results}
 
 
 def _base(study: StudySpec, row: Row) -> Place:

@@ -1,4 +1,4 @@
-"""A study's results as Markdown, CSV and JSON."""
+"""A study's results as Markdown tables, whose texts its page shares."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby

@@ -6,7 +6,7 @@ Section 4.1 and Appendix G of the paper. Three fields with tables E_1 (D_1, K), 
 E_3 (D_3, K), all from N(0, 1). For every pair (x_1, x_2) there is one row, whose x_3 and label are
 uniform at random. The logit is <e_1, e_2> + <e_1, e_3> + <e_2, e_3>. E_1 is trained by full-batch
 gradient descent on the logistic loss, E_2 and E_3 stay. With few rows in E_3 its information
-abundance is low, and that of E_1 is dragged down. Takes about 3 s a seed.
+abundance is low, and that of E_1 is dragged down. Takes about 3 s a seed and case.
 """
 
 import json
@@ -16,10 +16,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pipeline.console import run_entry_point, spec_arguments
 from pipeline.data.whole_files import write_whole
+from pipeline.diagnostics.spectrum import information_abundance
 from pipeline.spec_file import load_section
 from pipeline.spec_study import ToySpec
 from pipeline.study.significance import compare
@@ -83,7 +85,7 @@ def measure_case(toy: ToySpec, rows_3: int) -> Curves:
     return Curves(
         rows_3,
         values=np.stack([train(toy, data) for data in starts]),
-        third=np.array([information_abundance(data.tables[2]) for data in starts]),
+        third=np.array([_abundance(data.tables[2]) for data in starts]),
     )
 
 
@@ -104,11 +106,11 @@ def train(toy: ToySpec, data: ToyData) -> Matrix:
     # What E_1 is multiplied with to give a row's logit, and the part of it that E_1 is not in.
     partner = second[None, :, :] + met
     fixed = np.einsum("jk,ijk->ij", second, met)
-    recorded = [information_abundance(first)]
+    recorded = [_abundance(first)]
     for step in range(1, toy.steps + 1):
         first = first - toy.learning_rate * gradient(first, partner, fixed, data.labels)
         if step % toy.record_every == 0:
-            recorded.append(information_abundance(first))
+            recorded.append(_abundance(first))
     return np.array(recorded)
 
 
@@ -127,10 +129,8 @@ def gradient(first: Matrix, partner: Matrix, fixed: Matrix, labels: Matrix) -> M
     return (residual[:, None, :] @ partner)[:, 0, :]
 
 
-def information_abundance(table: Matrix) -> float:
-    """The sum of the singular values over the largest."""
-    values = np.linalg.svd(table, compute_uv=False)
-    return float(values.sum() / values[0])
+def _abundance(table: Matrix) -> float:
+    return information_abundance(torch.linalg.svdvals(torch.from_numpy(table)))
 
 
 def recorded_steps(toy: ToySpec) -> list[int]:

@@ -33,7 +33,7 @@ def draw(
             axes.fill_between(
                 steps, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0
             )
-        axes.set(xlabel="step of gradient descent", ylabel="information abundance of $E_1$")
+        axes.set(xlabel="step of gradient descent", ylabel="information abundance of E₁")
         axes.set_xlim(0, steps[-1])
         axes.legend(loc="center right", bbox_to_anchor=(1, 0.55))
         buffer = BytesIO()

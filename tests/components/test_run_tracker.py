@@ -68,6 +68,20 @@ class TestATracker:
         assert (shown["latest.train.step"], shown["latest.train.loss"]) == (40, 0.5)
         assert shown["spec.run.seed"] == 3
 
+    def test_shows_an_evaluated_single_embedding_which_has_no_diversity(
+        self, tmp_path: Path
+    ) -> None:
+        run = training(tmp_path / "a")
+        metrics = {
+            "test": {"auc": 0.75},
+            "model": {"parameters": {"dense": 7}},
+            "collapse": {"information_abundance": {"mean": 3.5}},
+        }
+        (run / "metrics.json").write_text(json.dumps(metrics))
+        shown = create(str(tmp_path)).metadata(str(run))
+        assert (shown["test.auc"], shown["information_abundance.mean"]) == (0.75, 3.5)
+        assert "diversity.mean" not in shown
+
     def test_finds_runs_at_any_depth_but_not_inside_another(self, tmp_path: Path) -> None:
         runs = [training(tmp_path / "b"), training(tmp_path / "studies" / "s" / "a")]
         training(tmp_path / "b" / "dataset")

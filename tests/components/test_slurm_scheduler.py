@@ -101,6 +101,16 @@ def test_a_job_that_the_controller_forgot_is_gone(clients: Path, scheduler: Slur
     assert state(scheduler) is None
 
 
+@pytest.mark.parametrize("name", ["bash", "my-job", "-7"])
+def test_a_job_that_torchx_did_not_submit_is_a_role_of_its_name(
+    clients: Path, scheduler: SlurmScheduler, name: str
+) -> None:
+    says(clients, job=JOB.format("RUNNING").replace("train-0", name))
+    job = scheduler.describe("7")
+    assert job is not None
+    assert [role.role for role in job.roles_statuses] == [name]
+
+
 def test_a_job_just_submitted_is_known_without_the_controller(
     clients: Path, scheduler: SlurmScheduler, tmp_path: Path
 ) -> None:

@@ -32,6 +32,17 @@ def test_where_some_fields_use_their_dimensions_and_most_do_not_more_sets_help()
     assert "up to 9" in found.reason
 
 
+def test_a_field_alone_is_not_compared_with_others() -> None:
+    few, all_but_one = recommend(single(6)), recommend(single(9))
+    assert few.advice == "more sets"
+    assert few.reason.startswith("f0 needs 6 of its 10 dimensions for 95 % of the energy. More")
+    assert all_but_one.reason.startswith("f0 needs 9 of its 10 dimensions for 95 % of the energy:")
+
+
+def test_where_all_fields_need_as_many_none_needs_more() -> None:
+    assert "while others" not in recommend(single(6, 6)).reason
+
+
 def test_where_no_field_needs_half_of_them_fewer_dimensions_hold_the_same() -> None:
     found = recommend(single(2, 5, 3))
     assert found.advice == "fewer dimensions"
@@ -48,7 +59,7 @@ def test_sets_that_span_the_same_space_are_too_many() -> None:
 def test_fields_whose_rows_are_the_limit_have_no_say() -> None:
     few_rows = measured_field("gender", [torch.eye(3, 10)])
     assert recommend([few_rows, *single(9)]).advice == "nothing"
-    assert recommend([few_rows]).reason.startswith("Every field has fewer rows")
+    assert recommend([few_rows]).reason.startswith("No field has more rows")
 
 
 def test_diverse_sets_are_judged_side_by_side() -> None:

@@ -41,14 +41,17 @@ def test_every_ordered_pair_is_a_line_under_its_fields_names() -> None:
     pairs = [
         GroupPairs("2 x 4 dcnv2", ("user", "item"), sub_embeddings, patterns),
         GroupPairs("1 x 4 dnn", ("user", "item"), None, None),
+        GroupPairs("1 x 4 ffm", ("user", "item"), None, np.ones((1, 2, 2))),
     ]
 
     lines = lines_of(pairs_csv(pairs))
 
-    found = {(line["field"], line["meets"]): line for line in lines}
-    assert len(lines) == 4
+    found = {(line["field"], line["meets"]): line for line in lines[:4]}
+    assert len(lines) == 8
     assert found["user", "item"]["sub_embedding_information_abundance"] == "2.5"
     assert (found["user", "item"]["norm_set_1"], found["user", "item"]["norm_set_2"]) == (
         "1.0",
         "5.0",
     )
+    # A group of fewer sets has empty cells, not fewer.
+    assert (lines[4]["norm_set_1"], lines[4]["norm_set_2"]) == ("1.0", "")

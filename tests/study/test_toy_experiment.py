@@ -7,7 +7,7 @@ import torch
 from matplotlib.image import imread
 
 from pipeline.spec_study import ToySpec
-from pipeline.study.toy_experiment import draw_data, gradient, information_abundance, main, train
+from pipeline.study.toy_experiment import draw_data, gradient, main, train
 
 SHORT = ToySpec(picture="a.svg", steps=800, seeds=(0, 1))
 
@@ -66,11 +66,6 @@ def test_both_cases_of_a_seed_start_from_the_same_tables_and_labels() -> None:
     np.testing.assert_array_equal(low.labels, high.labels)
     assert low.third.max() == 2
     assert high.third.max() == 99
-
-
-def test_one_direction_has_information_abundance_1_and_equal_ones_have_their_number() -> None:
-    assert information_abundance(np.ones((7, 3))) == pytest.approx(1)
-    assert information_abundance(np.eye(5)) == pytest.approx(5)
 
 
 def test_the_command_writes_a_picture_and_its_numbers(
