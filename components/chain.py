@@ -29,13 +29,10 @@ from torchx.specs.finder import ComponentNotFoundException
 from torchx.util.types import to_dict
 
 from components.stage_following import follow, message
-from components.stage_log import StageLog
+from components.stage_log import LOG_DIR, StageLog
 from components.torchx_defaults import check_defaults
 
 STAGES = ("prepare", "train", "evaluate")
-# Where local schedulers keep logs unless .torchxconfig or --cfg says otherwise: their own default
-# is a temporary directory that is gone when the chain ends.
-LOG_DIR = "runs/.torchx"
 # What TorchX raises on a request that cannot be: an unregistered component (the package is not
 # installed), a scheduler's option, a named resource, a missing client package, a malformed value.
 _REFUSALS = (

@@ -33,9 +33,8 @@ from torchx.specs import (
     runopts,
 )
 
-from components.stage_log import whole_lines
+from components.stage_log import LOG_DIR, whole_lines
 
-LOG_DIR = "runs/.torchx"
 POLL_S = 1.0
 CHUNK = 65_536
 # Besides TorchX's: what the controller says and the accounting never does. A job completes when its

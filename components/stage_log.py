@@ -6,6 +6,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+# Where schedulers keep logs unless .torchxconfig or --cfg says otherwise: TorchX's own default is a
+# temporary directory that is gone when the chain ends.
+LOG_DIR = "runs/.torchx"
 TAIL_LINES = 30
 # torchrun --tee puts the rank before every line of a process; its own lines have none.
 _RANK_PREFIX = re.compile(r"\[(\d+)\]:(.*)")

@@ -33,7 +33,7 @@ def collapse_json(collapse: Sequence[FieldCollapse]) -> bytes:
 
 def fields_csv(collapse: Sequence[FieldCollapse]) -> bytes:
     """A line a field, all sets side by side; an empty cell where a measure is not defined."""
-    return _csv(_FIELD_COLUMNS, (_field_line(field) for field in collapse))
+    return as_csv(_FIELD_COLUMNS, (_field_line(field) for field in collapse))
 
 
 def pairs_csv(pairs: Sequence[GroupPairs]) -> bytes:
@@ -46,7 +46,7 @@ def pairs_csv(pairs: Sequence[GroupPairs]) -> bytes:
     )
     norms = [f"norm_set_{place + 1}" for place in range(most_sets)]
     columns = ["group", "field", "meets", "sub_embedding_information_abundance", *norms]
-    return _csv(columns, (line for group in pairs for line in _pair_lines(group, most_sets)))
+    return as_csv(columns, (line for group in pairs for line in _pair_lines(group, most_sets)))
 
 
 def _field_line(field: FieldCollapse) -> list[Any]:
@@ -79,7 +79,8 @@ def _pair_lines(group: GroupPairs, most_sets: int) -> Iterator[list[Any]]:
             yield [group.group, name, other, abundance, *norms, *absent]
 
 
-def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> bytes:
+def as_csv(columns: Iterable[str], lines: Iterable[Iterable[Any]]) -> bytes:
+    """A CSV file: the columns' names, then the lines; None is an empty cell."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)

@@ -1,38 +1,30 @@
 """A study's results as CSV and JSON."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from pipeline.diagnostics.report_data import as_csv
 from pipeline.spec_study import StudySpec
 from pipeline.study.advice import Verdict, verdicts_of
 from pipeline.study.results import Entry, Result
 from pipeline.study.tables import ADVICE_HEAD, MEASURES, advice_row
 
 
-def cells_csv(results: Sequence[Result]) -> str:
+def cells_csv(results: Sequence[Result]) -> bytes:
     """A line a cell."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(flat(results[0])) if results else ["cell"])
-    writer.writeheader()
-    writer.writerows(map(flat, results))
-    return buffer.getvalue()
+    lines = [flat(result) for result in results]
+    return as_csv(lines[0] if lines else ["cell"], (line.values() for line in lines))
 
 
-def summary_csv(entries: Sequence[Entry]) -> str:
+def summary_csv(entries: Sequence[Entry]) -> bytes:
     """A line a row and factor: what the tables hold."""
-    buffer = io.StringIO()
     lines = [_summary(entry) for entry in entries]
-    writer = csv.DictWriter(buffer, list(lines[0]))
-    writer.writeheader()
-    writer.writerows(lines)
-    return buffer.getvalue()
+    return as_csv(lines[0], (line.values() for line in lines))
 
 
-def as_json(study: StudySpec, entries: Sequence[Entry], results: Sequence[Result]) -> str:
+def as_json(study: StudySpec, entries: Sequence[Entry], results: Sequence[Result]) -> bytes:
     """The study's spec, its summary and its cells."""
     values = {
         "study": study.model_dump(mode="json"),
@@ -42,7 +34,7 @@ def as_json(study: StudySpec, entries: Sequence[Entry], results: Sequence[Result
         ],
         "cells": [flat(result) for result in results],
     }
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+    return (json.dumps(values, indent=1, allow_nan=False) + "\n").encode()
 
 
 def flat(result: Result) -> dict[str, Any]:

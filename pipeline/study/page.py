@@ -19,15 +19,14 @@ from pipeline.study.tables import (
     ADVICE_TITLE,
     CellText,
     advice_row,
-    auc_text,
-    best_of,
+    auc_rows,
     comparisons,
     grid_rows,
+    head,
     label,
     measure,
     measures_of,
     published,
-    published_auc,
 )
 
 HERE = Path(__file__).parent
@@ -148,19 +147,11 @@ def _titled(identity: str, title: str, table: str) -> str:
 
 
 def _auc_table(entries: Sequence[Entry]) -> str:
-    best = best_of(entries)
-    rows = []
-    for row, group in groupby(entries, lambda entry: entry.row):
-        own = list(group)
-        cells = [
-            f"<b>{_small(auc_text(one))}</b>" if id(one) in best else _small(auc_text(one))
-            for one in own
-        ]
-        rows.append([escape(label(own[0])), row.embedding, *cells])
-        if any(text != ABSENT for text in map(published_auc, own)):
-            texts = [_small(published_auc(one)) for one in own]
-            rows.append([escape(label(own[0])), f"{row.embedding}, published", *texts])
-    return elements.table("results", "Test AUC", _head(entries), rows, text=("Embedding",))
+    rows = [
+        [escape(label(own[0])), row, *texts]
+        for own, row, texts in auc_rows(entries, _small, lambda text: f"<b>{_small(text)}</b>")
+    ]
+    return elements.table("results", "Test AUC", head(entries), rows, text=("Embedding",))
 
 
 def _table(title: str, entries: Sequence[Entry], *cells: CellText) -> str:
@@ -168,7 +159,7 @@ def _table(title: str, entries: Sequence[Entry], *cells: CellText) -> str:
         [escape(label(own[0])), row, *map(_small, texts)]
         for own, row, texts in grid_rows(entries, *cells)
     ]
-    return elements.table("results", title, _head(entries), rows, text=("Embedding",))
+    return elements.table("results", title, head(entries), rows, text=("Embedding",))
 
 
 def _advice_table(verdicts: Sequence[Verdict]) -> str:
@@ -189,11 +180,6 @@ def _small(text: str) -> str:
     if text == ABSENT:
         return elements.ABSENT
     return f'{first}{space}<span class="deviation">{rest}</span>' if rest else first
-
-
-def _head(entries: Sequence[Entry]) -> list[str]:
-    factors = sorted({entry.factor for entry in entries})
-    return ["Interaction", "Embedding", *(f"{factor}x" for factor in factors)]
 
 
 def _figures(base: str, entries: Sequence[Entry]) -> str:

@@ -79,16 +79,16 @@ def write_results(
     results = sorted(finished, key=lambda result: cells.index(result.cell))
     entries = entries_of(study, results)
     failed = [failure.cell.name for failure in failures]
-    texts = {
-        "tables.md": tables.markdown(study, entries, failed, command),
+    files = {
+        "tables.md": tables.markdown(study, entries, failed, command).encode(),
         "cells.csv": data_files.cells_csv(results),
         "summary.csv": data_files.summary_csv(entries),
         "study.json": data_files.as_json(study, entries, results),
-        "index.html": render(study, entries, results, failures, len(cells)),
+        "index.html": render(study, entries, results, failures, len(cells)).encode(),
     }
     directory.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_whole(directory / name, text.encode())
+    for name, content in files.items():
+        write_whole(directory / name, content)
 
 
 def _say(line: str) -> None:

@@ -113,14 +113,22 @@ TEST_NOTE = (
 
 def auc_table(entries: Sequence[Entry]) -> str:
     """A Markdown table of test AUCs, a published row below each of ours that has one."""
-    best = best_of(entries)
     lines = _head(entries)
-    for row, own in _by_row(entries):
-        cells = [f"**{auc_text(one)}**" if id(one) in best else auc_text(one) for one in own]
-        lines.append(_line([label(own[0]), row, *cells]))
-        if any(text != ABSENT for text in map(published_auc, own)):
-            lines.append(_line([label(own[0]), f"{row}, published", *map(published_auc, own)]))
+    for own, title, texts in auc_rows(entries, lambda text: text, lambda text: f"**{text}**"):
+        lines.append(_line([label(own[0]), title, *texts]))
     return "\n".join(lines)
+
+
+def auc_rows(
+    entries: Sequence[Entry], plain: Callable[[str], str], best: Callable[[str], str]
+) -> Iterator[tuple[list[Entry], str, list[str]]]:
+    """The rows of the table of AUCs; ``plain`` and ``best`` write a text, as what is best."""
+    of_best = best_of(entries)
+    for row, own in _by_row(entries):
+        yield own, row, [(best if id(one) in of_best else plain)(auc_text(one)) for one in own]
+        texts = [published_auc(one) for one in own]
+        if any(text != ABSENT for text in texts):
+            yield own, f"{row}, published", list(map(plain, texts))
 
 
 def comparisons(entries: Sequence[Entry]) -> Iterator[tuple[str, CellText]]:
@@ -224,12 +232,15 @@ def _by_row(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
         yield row.embedding, list(own)
 
 
-def _head(entries: Sequence[Entry]) -> list[str]:
+def head(entries: Sequence[Entry]) -> list[str]:
+    """The titles of the columns of a table by factors."""
     factors = sorted({entry.factor for entry in entries})
-    return [
-        _line(["Interaction", "Embedding", *(f"{factor}x" for factor in factors)]),
-        _line(["---", "---", *("---:" for _ in factors)]),
-    ]
+    return ["Interaction", "Embedding", *(f"{factor}x" for factor in factors)]
+
+
+def _head(entries: Sequence[Entry]) -> list[str]:
+    titles = head(entries)
+    return [_line(titles), _line(["---", "---", *("---:" for _ in titles[2:])])]
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -119,7 +119,7 @@ def test_a_published_information_abundance_stands_below_ours(make_study: StudyMa
         "single | 3.00 | 12.00 |"
     )
     assert "published" not in auc_table(entries)
-    assert "4.73" in summary_csv(entries)
+    assert b",4.73," in summary_csv(entries)
 
 
 def test_cells_that_are_not_done_leave_gaps(study: StudySpec) -> None:
@@ -161,11 +161,11 @@ def test_markdown_says_how_the_tables_came_about(study: StudySpec, entries: list
 
 def test_csv_and_json_hold_every_cell_and_entry(study: StudySpec, entries: list[Entry]) -> None:
     results = finished(study, AUCS)
-    cells = list(csv.DictReader(io.StringIO(cells_csv(results))))
+    cells = list(csv.DictReader(io.StringIO(cells_csv(results).decode())))
     assert {line["cell"]: float(line["auc"]) for line in cells} == {
         f"clicks/{name}": auc for name, auc in AUCS.items()
     }
-    summary = list(csv.DictReader(io.StringIO(summary_csv(entries))))
+    summary = list(csv.DictReader(io.StringIO(summary_csv(entries).decode())))
     assert [(line["embedding"], line["factor"]) for line in summary] == [
         ("single", "1"),
         ("single", "4"),
