@@ -3,7 +3,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pages import Page
 
@@ -12,7 +11,6 @@ from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.pairs import GroupPairs
 from pipeline.diagnostics.recommendation import recommend
 from pipeline.diagnostics.report import render, write_report
-from pipeline.diagnostics.sub_embeddings import SubEmbeddings
 from pipeline.metrics.calibration import CalibrationCurve
 
 SPEC = '[run]\ndirectory = "runs/<demo>"\n'
@@ -63,29 +61,6 @@ def test_the_page_has_advice_with_its_reason(page: Page, collapse: list[FieldCol
 
     assert f"Advice: {found.advice}." in page.text
     assert found.reason in page.text
-
-
-def test_the_page_says_how_collapse_passes_between_fields(page: Page) -> None:
-    assert "Sub-embeddings, 2 x 4 dcnv2" in page.text
-    assert "Sub-embeddings added up, 2 x 4 dcnv2" in page.text
-    assert "Interaction patterns, 2 x 4 dcnv2" in page.text
-    assert "their correlation is 0.98" in page.text
-
-
-def test_where_all_that_meets_a_field_is_alike_nothing_is_said_of_the_fields(
-    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
-) -> None:
-    alike = SubEmbeddings(("user", "item"), np.array([3.0, 2.0]), np.ones((2, 2)))
-    pairs = [GroupPairs("1 x 4 dcnv2", ("user", "item"), alike, None)]
-    source = render(metrics, [], collapse, pairs, calibration, SPEC)
-    assert "In 1 x 4 dcnv2, the fields, or what meets them, all have the same" in source
-
-
-def test_without_weights_by_pair_the_page_has_no_section_on_pairs(
-    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
-) -> None:
-    pairs = [GroupPairs("2 x 4 dnn", ("user", "item", "weekday"), None, None)]
-    assert "Which fields meet" not in render(metrics, [], collapse, pairs, calibration, SPEC)
 
 
 def test_the_page_has_every_figure_with_a_label(page: Page) -> None:
