@@ -104,7 +104,7 @@ def build(
                 if isinstance(one.encoding, Standardization)
             ),
         )
-        _check_conservation(sources, manifest)
+        _check_conservation(manifest)
         overview = look_at(learnt, manifest, samples, spec.prepare)
         manifest = replace(manifest, overview=write_overview(place.dataset, overview))
         manifest.write(place.dataset)
@@ -199,23 +199,23 @@ def _skipped(chunks: Sequence[SpilledChunk]) -> dict[str, int]:
 
 
 def _check_rows(sources: Sequence[SplitSource], chunks: Sequence[SpilledChunk]) -> None:
-    if any(chunk.rows for chunk in chunks):
-        return
-    skipped = sum(_skipped(chunks).values())
-    reason = f"all of the {skipped:,} rows were skipped as bad" if skipped else "no rows"
-    raise InputError(f"{sources[0].source.path}: {reason}; check data.source and data.format")
+    """There is something to train on, and to learn vocabularies from."""
+    path = sources[0].source.path
+    if not any(chunk.rows for chunk in chunks):
+        skipped = sum(_skipped(chunks).values())
+        reason = f"all of the {skipped:,} rows were skipped as bad" if skipped else "no rows"
+        raise InputError(f"{path}: {reason}; check data.source and data.format")
+    if not any(chunk.split_rows[SPLITS.index("train")] for chunk in chunks):
+        raise InputError(
+            f"{path}: no row is in the train split; give more rows or other prepare.ratios"
+        )
 
 
-def _check_conservation(sources: Sequence[SplitSource], manifest: Manifest) -> None:
-    """Every row read is written or counted as skipped, and there is something to train on."""
+def _check_conservation(manifest: Manifest) -> None:
+    """Every row read is written or counted as skipped."""
     written = sum(split.rows for split in manifest.splits.values())
     skipped = sum(manifest.rows_skipped.values())
     if manifest.rows_read != written + skipped:
         raise RuntimeError(
             f"{manifest.rows_read} rows were read, {written} written and {skipped} skipped"
-        )
-    if not manifest.splits["train"].rows:
-        raise InputError(
-            f"{sources[0].source.path}: no row is in the train split; give more rows or other "
-            "prepare.ratios"
         )

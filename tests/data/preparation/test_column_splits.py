@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS
+from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
 from pipeline.data.sources.split_rules import times_of
 from pipeline.spec import Spec
@@ -177,3 +178,22 @@ def test_the_bytes_do_not_depend_on_threads_or_blocks(make_spec, tmp_path: Path)
         spec = split_spec(make_spec, tmp_path, times, BY_TIME, prepare=prepare)
         manifests.append(build(spec, {}, block_bytes))
     assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("vocabulary", ["all", "train"])
+def test_a_log_without_a_row_to_train_on_is_refused_before_anything_is_learnt(
+    make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vocabulary: str
+) -> None:
+    by_column = {"by": "column", "column": "t"}
+    prepare = {"vocabulary": vocabulary}
+    spec = split_spec(make_spec, tmp_path, ["valid", "test"], by_column, prepare=prepare)
+
+    def learn(*_: object) -> None:
+        pytest.fail("not reached")
+
+    monkeypatch.setattr(build_module, "learn_encoding", learn)
+    with pytest.raises(InputError) as caught:
+        build(spec, {})
+    assert str(caught.value) == (
+        f"{tmp_path}/log.csv: no row is in the train split; give more rows or other prepare.ratios"
+    )
