@@ -29,6 +29,8 @@ from pipeline.data.whole_files import (
     write_whole,
 )
 
+_LOCK = "lock"
+
 
 @dataclass(frozen=True)
 class Workplace:
@@ -74,9 +76,10 @@ def workplace(directory: Path, identity: str) -> Iterator[Workplace]:
         except (DiskFullError, ClusterLostError):
             raise
         except Exception:
-            shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                _remove(partial)
             raise
-        shutil.rmtree(partial)
+        _remove(partial)
 
 
 def recover(directory: Path) -> None:
@@ -97,7 +100,7 @@ def clear(directory: Path) -> None:
     partial = _partial(directory)
     if partial.exists():
         with contextlib.suppress(InputError), _locked(directory, partial):
-            shutil.rmtree(partial)
+            _remove(partial)
 
 
 def _partial(directory: Path) -> Path:
@@ -107,10 +110,15 @@ def _partial(directory: Path) -> Path:
 @contextmanager
 def _locked(directory: Path, partial: Path) -> Iterator[None]:
     """Holds the lock on ``partial``; the system lets go of a killed process's."""
-    path = partial / "lock"
+    path = partial / _LOCK
     while True:
         partial.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
+        try:
+            file = path.open("w")
+        except FileNotFoundError:
+            # The run before removed the directory in this moment.
+            continue
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -122,6 +130,19 @@ def _locked(directory: Path, partial: Path) -> Iterator[None]:
             if _is_at(file.fileno(), path):
                 yield
                 return
+
+
+def _remove(partial: Path) -> None:
+    """Removes a workplace whose lock is held. The lock goes last: it keeps other runs out."""
+    for path in partial.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
+    (partial / _LOCK).unlink()
+    # Another run may have put its own lock there by now; the directory is that run's then.
+    with contextlib.suppress(OSError):
+        partial.rmdir()
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Where a dataset is built: what of it is kept, for whom, and who may work there."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,58 @@ with workplace(Path("{directory}"), "identity"):
         assert place.work.is_dir()
         clear(directory)
         assert place.work.is_dir()
+
+
+def test_the_lock_is_there_until_all_else_is_gone(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, locked = shutil.rmtree, []
+
+    def removing(path: Path, ignore_errors: bool = False) -> None:
+        remove(path, ignore_errors)
+        locked.append((directory.parent / "dataset.partial/lock").exists())
+
+    stop(directory, "another", KeyboardInterrupt)
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    publish(directory, "first")
+    assert len(locked) > 2
+    assert all(locked)
+
+
+def test_a_run_that_takes_the_place_of_one_that_ends_keeps_its_lock(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, remove = directory.parent / "dataset.partial/lock", Path.rmdir
+
+    def removing(path: Path) -> None:
+        lock.write_text("of another run")
+        remove(path)
+
+    monkeypatch.setattr(Path, "rmdir", removing)
+    publish(directory, "first")
+    assert lock.read_text() == "of another run"
+    assert (directory / "manifest.json").read_text() == manifest("first")
+
+
+def test_a_workplace_that_another_run_removes_in_this_moment_is_made_again(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, removed = Path.mkdir, []
+
+    def making(
+        path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False
+    ) -> None:
+        make(path, mode, parents, exist_ok)
+        if path.name == "dataset.partial" and not removed:
+            path.rmdir()
+            removed.append(path)
+
+    monkeypatch.setattr(Path, "mkdir", making)
+    publish(directory, "first")
+    assert (removed, names(directory.parent)) == (
+        [directory.parent / "dataset.partial"],
+        ["dataset"],
+    )
 
 
 def test_a_dataset_in_place_is_cleared_of_work(directory: Path) -> None:
