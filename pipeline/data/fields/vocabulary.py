@@ -77,6 +77,10 @@ class ListedVocabulary(Vocabulary):
         """Made where ids are looked up, once a process."""
         return _table_of(self.tokens)
 
+    def make_table(self) -> None:
+        """Makes the table now: threads that look up ids for the first time at once make several."""
+        _ = self._table
+
     def __getstate__(self) -> dict[str, Any]:
         """Without the table."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -7,6 +7,7 @@ by any worker, and those that an earlier run finished are kept.
 import functools
 import json
 import pickle
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.data.fields.vocabulary import Encoding
+from pipeline.data.fields.vocabulary import Encoding, ListedVocabulary
 from pipeline.data.manifest import SPLITS, Part
 from pipeline.data.overview.sample import Sample, sampled_positions, take_sample
 from pipeline.data.parts import part_schema, write_part
@@ -105,10 +106,23 @@ def _vocabulary_file(place: Workplace) -> Path:
     return place.work / "vocabularies.pickle"
 
 
+# ``lru_cache`` alone would let every thread that finds nothing load a copy of its own.
+_LOADING = threading.Lock()
+
+
+def _vocabularies(place: Workplace, digest: str) -> list[Encoding]:
+    """What ``save_vocabularies`` saved, once a process."""
+    with _LOADING:
+        return _loaded(_vocabulary_file(place), digest)
+
+
 # The digest tells one preparation's file from another's: a Dask worker sees many.
 @functools.lru_cache(maxsize=1)
-def _load_vocabularies(path: Path, digest: str) -> list[Encoding]:
+def _loaded(path: Path, digest: str) -> list[Encoding]:
     vocabularies: list[Encoding] = pickle.loads(path.read_bytes())
+    for vocabulary in vocabularies:
+        if isinstance(vocabulary, ListedVocabulary):
+            vocabulary.make_table()
     return vocabularies
 
 
@@ -125,8 +139,7 @@ def encode_part(job: PartJob) -> EncodedPart:
     record = job.place.work / f"{job.split}-{job.number:05d}.json"
     done = _read_record(record, job.place.dataset)
     if done is None:
-        vocabularies = _load_vocabularies(_vocabulary_file(job.place), job.vocabularies)
-        table = _encoded(job.pieces, vocabularies)
+        table = _encoded(job.pieces, _vocabularies(job.place, job.vocabularies))
         done = write_part(job.place.dataset, job.split, job.number, table)
         write_whole(record, json.dumps(asdict(done)).encode())
     else:
