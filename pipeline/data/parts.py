@@ -87,7 +87,7 @@ def read_part(
         file = pq.ParquetFile(pa.BufferReader(content))
         table = file.read(columns=schema.names).select(schema.names)
         table = table.cast(schema)
-    except (pa.ArrowException, ValueError, KeyError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a part of this dataset: {error}") from None
     if check:
         _check_content(path, part, fields, table)

@@ -221,6 +221,22 @@ def test_a_part_that_cannot_be_read_is_named(tiny_dataset: Path, tmp_path: Path)
         read_part(tmp_path, part, [], [], check=True)
 
 
+@pytest.mark.parametrize("place", ["page", "footer"])
+def test_a_part_that_was_damaged_after_its_first_read_is_named(
+    tiny_dataset: Path, tmp_path: Path, place: str
+) -> None:
+    manifest = read_manifest(tiny_dataset)
+    part = manifest.splits["valid"].parts[0]
+    content = bytearray((tiny_dataset / part.file).read_bytes())
+    # The header of the first page follows the magic number. The footer ends 8 bytes before the end.
+    start = 4 if place == "page" else len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[start : start + 16] = b"\xff" * 16
+    (tmp_path / "valid").mkdir()
+    (tmp_path / part.file).write_bytes(content)
+    with pytest.raises(InputError, match=r"part-00000\.parquet: not a part of this dataset: "):
+        read_part(tmp_path, part, manifest.fields, manifest.labels, check=False)
+
+
 def test_the_files_of_a_batch_are_those_of_its_windows(tiny_dataset: Path) -> None:
     # 1,600 rows in parts of 300, the last of 100: without shuffling, windows of two parts each.
     reader = loader(tiny_dataset, seed=None)
