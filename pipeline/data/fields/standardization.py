@@ -5,6 +5,7 @@ powers of two, and what a chunk counts is those multiples. Merged counts then gi
 deviation for every number of threads and size of chunks.
 """
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -51,16 +52,23 @@ def count_sums(values: pa.StringArray, counts: np.ndarray) -> Counts:
     present = ~np.isnan(x)
     x, counts = x[present], counts[present]
     names, totals = [_ROWS], [int(counts.sum())]
-    squares, rests = _squares(x)
-    for name, terms in (("x", x), ("xx", squares), ("xx", rests)):
-        for exponent, total in _powers_of_two(terms, counts):
+    # Mantissas are of about 1: the square of a small x would not be a float64 any more.
+    mantissas, exponents = np.frexp(x)
+    squares, rests = _squares(mantissas)
+    sums = (
+        ("x", mantissas, exponents),
+        ("xx", squares, 2 * exponents),
+        ("xx", rests, 2 * exponents),
+    )
+    for name, terms, scales in sums:
+        for exponent, total in _powers_of_two(terms, scales, counts):
             names.append(f"{name} {exponent}")
             totals.append(total)
     return summed(pa.array(names), np.array(totals, dtype=np.int64))
 
 
 def _squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two floats that make up each square exactly (Dekker 1971)."""
+    """Two floats that make up each square exactly (Dekker 1971), for x of about 1."""
     squares = x * x
     shifted = x * (2.0**27 + 1)
     high = shifted - (shifted - x)
@@ -68,9 +76,12 @@ def _squares(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return squares, ((high * high - squares) + 2 * high * low) + low * low
 
 
-def _powers_of_two(terms: np.ndarray, counts: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs (e, n) with sum(terms x counts) = sum(n 2^e), exactly; an e may come again."""
+def _powers_of_two(
+    terms: np.ndarray, scales: np.ndarray, counts: np.ndarray
+) -> list[tuple[int, int]]:
+    """Pairs (e, n) with sum(terms 2^scales x counts) = sum(n 2^e), exactly; an e may come again."""
     mantissa, exponent = np.frexp(terms)
+    exponent = exponent + scales
     whole = (mantissa * 2.0**53).astype(np.int64)
     pairs = []
     for piece in range(_PIECES):
@@ -90,7 +101,11 @@ def counted_numbers(counted: Counts) -> int:
 
 
 def standardize(counted: Counts) -> Standardization:
-    """The scale from all counts; a field of one value, or of none, is only shifted."""
+    """The scale from all counts.
+
+    A field of one value, or of none, is only shifted; so is one whose variance is below the
+    smallest float64, some 5e-324.
+    """
     sums = {"x": Fraction(0), "xx": Fraction(0)}
     rows = 0
     for name, count in zip(counted.values.to_pylist(), counted.counts.tolist(), strict=True):
@@ -103,4 +118,4 @@ def standardize(counted: Counts) -> Standardization:
         return Standardization(0.0, 1.0)
     mean = sums["x"] / rows
     variance = float(sums["xx"] / rows - mean * mean)
-    return Standardization(float(mean), variance**0.5 or 1.0)
+    return Standardization(float(mean), math.sqrt(variance) or 1.0)
