@@ -80,7 +80,7 @@ class FieldSpec(Section):
     encoding: Literal["vocabulary", "hash", "file", "identity"] = "vocabulary"
     minimum_count: PositiveInt | None = None
     hash_rows: Annotated[int, Field(ge=3, le=LARGEST_ID)] | None = None
-    vocabulary_file: PathText = ""
+    vocabulary_file: Annotated[PathText, LOCAL] = ""
     cardinality: Annotated[int, Field(ge=1, lt=LARGEST_ID)] | None = None
     binning: Literal["log_square", "log", "quantile"] = "log_square"
     log_base: Annotated[float, Field(gt=1)] = 2.0
@@ -244,7 +244,7 @@ class DataSpec(Section):
     label: Columns = "label"
     bad_rows: Literal["fail", "skip"] = "fail"
     fields: Annotated[tuple[FieldSpec, ...], Lax] = ()
-    vocabulary_from: PathText = ""
+    vocabulary_from: Annotated[PathText, LOCAL] = ""
     splits: SplitFiles | None = None
     split: SplitSpec | None = None
     generator: GeneratorSpec | None = None

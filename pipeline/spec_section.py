@@ -31,7 +31,7 @@ def _on_this_machine(path: str) -> str:
 _EXPANDED = AfterValidator(expand)
 PathText = Annotated[str, _EXPANDED]
 GivenPath = Annotated[str, Field(min_length=1), _EXPANDED]
-# Beside a path, where files are written.
+# Beside a path that no URL may take the place of.
 LOCAL = AfterValidator(_on_this_machine)
 # TOML has arrays where Python has tuples.
 Lax = Field(strict=False)

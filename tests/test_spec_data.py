@@ -85,6 +85,14 @@ def test_neither_a_dataset_nor_a_run_goes_to_a_url(section: str) -> None:
     assert error["msg"] == "Value error, a path of this machine is expected, not a URL"
 
 
+def test_no_vocabulary_comes_from_a_url() -> None:
+    with pytest.raises(ValidationError, match="a path of this machine is expected, not a URL"):
+        DataSpec(format="criteo", source="a", vocabulary_from="s3://bucket/dataset")
+    assert refusal(encoding="file", vocabulary_file="s3://bucket/words.txt") == (
+        "a path of this machine is expected, not a URL"
+    )
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from pipeline.console import InputError, progress
 from pipeline.data.fields.counts import Counts
-from pipeline.data.fields.frozen import open_frozen
+from pipeline.data.fields.frozen import FrozenEncodings, open_frozen
 from pipeline.data.fields.schemas import resolve_fields, resolve_labels
 from pipeline.data.fields.standardization import Standardization
 from pipeline.data.fields.token_ids import Vocabulary
 from pipeline.data.fields.vocabulary import LearntField, learn_encoding, learnt_field
+from pipeline.data.fields.vocabulary_file import read_tokens
 from pipeline.data.manifest import (
     SPLITS,
     VOCABULARY_FOLDER,
@@ -41,8 +42,8 @@ from pipeline.data.preparation.workplace import Workplace, workplace
 from pipeline.data.sources.opening import BATCH_ROWS, BLOCK_BYTES, SplitSource, open_sources
 from pipeline.data.token_table import TooMuchTextError
 from pipeline.data.whole_files import file_digest
-from pipeline.spec import Spec
-from pipeline.spec_data import FieldSpec
+from pipeline.spec import PrepareSpec, Spec
+from pipeline.spec_data import DataSpec, FieldSpec
 
 Oracle = dict[str, dict[str, float]]
 
@@ -75,16 +76,17 @@ def build(
         InputError: for sources that cannot be read, directories that cannot be replaced, a full
             disk, and a cluster that cannot be reached.
     """
+    fields = resolve_fields(spec.data)
+    frozen = _given_encodings(fields, spec.data)
     sources = open_sources(spec.data, block_bytes, batch_rows)
     identity = work_identity(spec, sources, block_bytes, batch_rows)
-    fields = resolve_fields(spec.data)
     with (
         workplace(spec.dataset_directory, identity) as place,
         open_engine(spec.prepare) as engine,
     ):
         read = read_sources(spec.prepare, sources, place, engine)
         _check_rows(sources, read.chunks)
-        learnt = _learn(fields, read.tally, spec, place)
+        learnt = _learn(fields, frozen, read.tally, spec.prepare, place)
         listed = [(one, one.encoding) for one in learnt if isinstance(one.encoding, Vocabulary)]
         splits, samples = _encode(spec.prepare.part_rows, read.chunks, learnt, place, engine)
         manifest = Manifest(
@@ -111,12 +113,28 @@ def build(
     return manifest
 
 
+def _given_encodings(fields: Sequence[FieldSpec], data: DataSpec) -> FrozenEncodings | None:
+    """Those of another dataset. What is wrong with any that is given is said before a log is read.
+
+    Raises:
+        InputError: when the other dataset, or a vocabulary file, cannot be used.
+    """
+    if data.vocabulary_from:
+        return open_frozen(Path(data.vocabulary_from), fields)
+    for field in fields:
+        if field.vocabulary_file:
+            read_tokens(field, Path(field.vocabulary_file))
+    return None
+
+
 def _learn(
-    fields: Sequence[FieldSpec], tally: Tally, spec: Spec, place: Workplace
+    fields: Sequence[FieldSpec],
+    frozen: FrozenEncodings | None,
+    tally: Tally,
+    settings: PrepareSpec,
+    place: Workplace,
 ) -> list[LearntField]:
     """Settles every field's encoding, and writes the vocabularies."""
-    known = spec.data.vocabulary_from
-    frozen = open_frozen(Path(known), fields) if known else None
     folder = place.dataset / VOCABULARY_FOLDER
     folder.mkdir(exist_ok=True)
 
@@ -125,13 +143,13 @@ def _learn(
         if frozen:
             encoding = frozen.encoding(field, counted)
         else:
-            encoding = learn_encoding(field, counted, spec.prepare.minimum_count)
+            encoding = learn_encoding(field, counted, settings.minimum_count)
         if isinstance(encoding, Vocabulary):
             encoding.write(folder / f"{field.name}.parquet")
         return learnt_field(field, encoding, counted)
 
     # The counts are in this process, so its threads work on them whatever the engine.
-    with ThreadPoolExecutor(spec.prepare.threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(settings.threads or os.cpu_count()) as pool:
         return list(pool.map(learn, range(len(fields))))
 
 

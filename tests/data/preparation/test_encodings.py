@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.console import InputError
 from pipeline.data import token_table
+from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
 from pipeline.spec import Spec
 
@@ -89,6 +90,17 @@ def test_a_given_vocabulary_is_used_as_it_is(make_spec, tmp_path: Path) -> None:
     spec = spec_of(make_spec, tmp_path, "label,f\n1,a\n0,new\n1,b\n0,\n", field)
     assert build(spec, {}).fields[0].cardinality == 5
     assert ids(spec) == [3, 0, 1, 4]
+
+
+def test_a_bad_vocabulary_file_is_refused_before_the_log_is_read(
+    make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tokens.txt").write_text("a\nb\na\n")
+    field = {"encoding": "file", "vocabulary_file": str(tmp_path / "tokens.txt")}
+    spec = spec_of(make_spec, tmp_path, "label,f\n1,a\n0,b\n", field)
+    monkeypatch.setattr(build_module, "open_sources", lambda *_: pytest.fail("not reached"))
+    with pytest.raises(InputError, match="the token 'a' is there more than once"):
+        build(spec, {})
 
 
 def test_a_field_of_more_text_than_arrow_holds_is_named(

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.console import InputError
+from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.spec import Spec
@@ -105,11 +106,17 @@ def test_it_is_prepared_again_when_the_dataset_before_changes(
         ),
     ],
 )
-def test_fields_that_differ_are_refused(
-    make_spec, tmp_path: Path, old: Spec, fields: list[dict], message: str
+def test_fields_that_differ_are_refused_before_the_log_is_read(
+    make_spec,
+    tmp_path: Path,
+    old: Spec,
+    fields: list[dict],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frozen = str(old.dataset_directory)
     spec = log_spec(make_spec, tmp_path, "new", NEW, vocabulary_from=frozen, fields=fields)
+    monkeypatch.setattr(build_module, "open_sources", lambda *_: pytest.fail("not reached"))
     with pytest.raises(InputError) as caught:
         build(spec, {})
     assert str(caught.value).startswith(f"{frozen}: data.vocabulary_from {message}")
