@@ -230,8 +230,8 @@ class DataSpec(Section):
             model predicts the first, or those that ``model.tasks`` names.
         bad_rows: ``fail`` at the first row that cannot be read, or ``skip`` and count them.
         fields: in the model's order.
-        vocabulary_from: a dataset directory, whose vocabularies and scales are used as they are;
-            tokens that it does not have are out of vocabulary.
+        vocabulary_from: another dataset directory, whose vocabularies and scales are used as they
+            are; tokens that it does not have are out of vocabulary.
         splits: the files of given splits.
         split: a split by time or by a column. Without either, rows are split at random by
             ``prepare.ratios``.
@@ -265,8 +265,6 @@ class DataSpec(Section):
             raise ValueError("data.source is one path where data.splits or data.generator is given")
         if self.generator and self.generator.planted and self.format != "csv":
             raise ValueError("data.generator.planted writes a CSV file: set data.format to 'csv'")
-        if self.vocabulary_from and self.vocabulary_from == self.directory:
-            raise ValueError("data.vocabulary_from is another dataset than data.directory")
         if self.split and (self.splits or self.generator):
             raise ValueError("data.split cannot be given along with data.splits or data.generator")
         return self

@@ -97,10 +97,6 @@ def test_no_vocabulary_comes_from_a_url() -> None:
     ("keys", "message"),
     [
         (
-            {"directory": "d", "vocabulary_from": "d"},
-            "data.vocabulary_from is another dataset than data.directory",
-        ),
-        (
             {"splits": {"train": "a", "valid": "b", "test": "c"}},
             "data.split cannot be given along with data.splits or data.generator",
         ),

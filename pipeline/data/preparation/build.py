@@ -36,6 +36,7 @@ from pipeline.data.preparation.encoding import encode_part, plan_parts, save_voc
 from pipeline.data.preparation.engines import Engine, open_engine
 from pipeline.data.preparation.first_pass import read_sources
 from pipeline.data.preparation.identity import spec_digest, work_identity
+from pipeline.data.preparation.publication import check_apart
 from pipeline.data.preparation.spill import SpilledChunk, Tally
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.workplace import Workplace, workplace
@@ -76,6 +77,7 @@ def build(
         InputError: for sources that cannot be read, directories that cannot be replaced, a full
             disk, and a cluster that cannot be reached.
     """
+    check_apart(spec.dataset_directory, spec.data.vocabulary_from)
     fields = resolve_fields(spec.data)
     frozen = _given_encodings(fields, spec.data)
     sources = open_sources(spec.data, block_bytes, batch_rows)

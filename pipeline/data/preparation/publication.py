@@ -25,6 +25,23 @@ def place_of(directory: Path) -> Path:
     return directory.resolve() if directory.is_symlink() else directory.absolute()
 
 
+def check_apart(directory: Path, vocabulary_from: str) -> None:
+    """Refuses to take vocabularies from the dataset that the new one takes the place of.
+
+    Args:
+        directory: where the new dataset goes.
+        vocabulary_from: the dataset directory that the spec names, or nothing.
+
+    Raises:
+        InputError: when both are the same directory, however they are written.
+    """
+    if vocabulary_from and Path(vocabulary_from).resolve() == directory.resolve():
+        raise InputError(
+            f"data.vocabulary_from: {vocabulary_from} is where the new dataset goes, which would "
+            "take its place; set data.directory to another path"
+        )
+
+
 def check_replaceable(directory: Path) -> None:
     """Refuses a path at which something stands that is neither a dataset nor an empty directory.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline.console import InputError
 from pipeline.data.manifest import MANIFEST_FILE, Manifest, read_manifest
 from pipeline.data.preparation.identity import spec_digest
-from pipeline.data.preparation.publication import check_replaceable
+from pipeline.data.preparation.publication import check_apart, check_replaceable
 from pipeline.data.preparation.workplace import clear, recover
 from pipeline.data.sources.opening import source_files
 from pipeline.data.whole_files import file_digest
@@ -16,9 +16,11 @@ def unchanged(spec: Spec) -> Manifest | None:
     """The manifest of the spec's dataset when it and its sources are the bytes that it names.
 
     Raises:
-        InputError: when something else stands where the dataset goes.
+        InputError: when something else stands where the dataset goes, or when its vocabularies
+            are to come from there.
     """
     directory = spec.dataset_directory
+    check_apart(directory, spec.data.vocabulary_from)
     recover(directory)
     manifest = _standing(spec)
     if manifest is None:

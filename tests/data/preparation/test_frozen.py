@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.console import InputError
+from pipeline.data.manifest import read_manifest
 from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
 from pipeline.data.preparation.unchanged import unchanged
@@ -120,6 +121,27 @@ def test_fields_that_differ_are_refused_before_the_log_is_read(
     with pytest.raises(InputError) as caught:
         build(spec, {})
     assert str(caught.value).startswith(f"{frozen}: data.vocabulary_from {message}")
+
+
+@pytest.mark.parametrize("named", ["dataset", "other/../dataset", "link"])
+@pytest.mark.parametrize("run", [unchanged, lambda spec: build(spec, {})])
+def test_a_dataset_does_not_take_the_place_of_the_one_it_has_its_vocabularies_from(
+    make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, run
+) -> None:
+    # The dataset of a spec that names no directory for it stands in the run's.
+    log = {"format": "csv", "source": str(tmp_path / "log.csv"), "fields": FIELDS}
+    (tmp_path / "log.csv").write_text(HEADER + "".join(OLD))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to("dataset")
+    first = build(make_spec(**log), {})
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        run(make_spec(vocabulary_from=named, **log))
+    assert str(caught.value) == (
+        f"data.vocabulary_from: {named} is where the new dataset goes, which would take its "
+        "place; set data.directory to another path"
+    )
+    assert read_manifest(tmp_path / "dataset") == first
 
 
 def test_a_directory_that_is_no_dataset_is_refused(make_spec, tmp_path: Path) -> None:
