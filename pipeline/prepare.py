@@ -10,14 +10,15 @@ Reads the log that the spec's ``data`` section names and writes the dataset dire
 (``data.directory``, or ``dataset`` in ``run.directory``): vocabularies, ids in Parquet parts for
 train, valid and test, and ``manifest.json``. A dataset that is already there, whole and unchanged,
 is left as it is; any other is replaced. A directory that holds anything else is refused. Exit
-codes: 0 done, 2 bad input, 130 interrupted.
+codes: 0 done, 2 bad input, 130 interrupted (143 by SIGTERM).
 
 A table shows what the fields hold, and a line each warns of what would hurt a model: a field that
 gives the label away or says nothing, a split unlike the others. ``overview.html`` in the dataset
 directory shows more, the log's most frequent values among it; ``overview.json`` has the same facts.
 
 A run that is killed, interrupted or out of disk space leaves ``<dataset>.partial``; the same
-command takes it up and reads no row again that was read. A changed spec or source starts afresh.
+command takes it up. It parses no row again and writes no part again, but reads the sources' bytes
+again unless all had been read. A changed spec or source starts afresh.
 
 ``prepare.engine=dask prepare.scheduler=tcp://host:8786`` works on a Dask cluster (``pip install
 'multi-embedding-pipeline[dask]'``). This process reads the sources and sends blocks of rows to the

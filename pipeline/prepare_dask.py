@@ -6,12 +6,12 @@
 
 Start one scheduler, one driver and as many workers as the driver waits for, in any order, on any
 machines; ``torchx run mep.prepare --workers 4 --spec SPEC`` does. FILE is where the scheduler tells
-its address; take a new name for every run. All must see it, the sources' and the dataset's
-directories at the same paths. The driver does what ``python -m pipeline.prepare SPEC`` does, and
-ends as it ends. When it has ended, or died, the scheduler and the workers end too. A worker that
-dies is started again, and its work given to others.
+its address; take a new name for every run. All must see it, and workers and driver the dataset's
+directory, at the same paths; the driver alone reads the sources. It does what ``python -m
+pipeline.prepare SPEC`` does, and ends as it ends. When it has ended, or died, the scheduler and the
+workers end too. A worker that dies is started again, and its work given to others.
 
-Exit codes: 0 done, 2 bad input, 130 interrupted. It needs ``pip install
+Exit codes: 0 done, 2 bad input, 130 interrupted (143 by SIGTERM). It needs ``pip install
 'multi-embedding-pipeline[dask]'``.
 """
 

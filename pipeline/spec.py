@@ -39,8 +39,8 @@ class PrepareSpec(Section):
     """How raw rows become ids.
 
     Attributes:
-        engine: ``local`` works in threads, ``dask`` on a cluster whose workers see the sources'
-            and the dataset's file system. The output depends on neither, nor on ``threads``.
+        engine: ``local`` works in threads, ``dask`` on a cluster whose workers see the dataset's
+            file system. The output depends on neither, nor on ``threads``.
         scheduler: the Dask scheduler's address, such as ``tcp://host:8786``, or the path of its
             scheduler file, which ends in ``.json``.
         threads: of the local engine; 0 takes every core.

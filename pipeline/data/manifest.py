@@ -4,7 +4,8 @@ A dataset directory is whole when its ``manifest.json`` is there, which is why i
 
     manifest.json                 this file
     overview.html, overview.json  what the fields hold, and what would hurt a model
-    vocabulary/<field>.parquet    columns token (string; null on row 0), id (int32), count (int64)
+    vocabulary/<field>.parquet    columns token (string; null where an id has none of its own, as
+                                  the out-of-vocabulary row), id (int32), count (int64)
     train|valid|test/part-*.parquet   an int32 column a field (list<int32> for a multi-valued one),
                                   float32 for a dense one, then a float32 column a label
 

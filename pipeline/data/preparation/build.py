@@ -1,6 +1,6 @@
 """Prepares a log: raw files become a dataset directory, in two passes over chunks.
 
-The first pass reads the source once, codes every column and counts; vocabularies follow from the
+The first pass reads the source, codes every column and counts; vocabularies follow from the
 counts; the second pass turns codes into ids and writes parts. Memory holds the vocabularies and a
 few chunks a worker. The output depends on the rows and the spec alone, not on the engine, the
 threads, the chunks or how often a run was killed on the way (see ``workplace.py``).
