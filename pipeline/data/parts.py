@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -114,8 +113,3 @@ def _check_content(
                 f"{path}: field {field.name!r} has the id {high if low >= 0 else low}, its ids "
                 f"are 0 to {field.cardinality - 1}; prepare the dataset again"
             )
-
-
-def column_values(column: pa.ChunkedArray) -> np.ndarray:
-    """A primitive column as one numpy array."""
-    return column.combine_chunks().to_numpy(zero_copy_only=False)

@@ -10,7 +10,6 @@ from torchrec.sparse.jagged_tensor import KeyedJaggedTensor
 
 from pipeline.data.batch import Batch
 from pipeline.data.manifest import DenseField, Field
-from pipeline.data.parts import column_values
 from pipeline.data.ragged import Ragged, concatenate_ragged
 
 # What torchrec's kernels take without a cast.
@@ -60,13 +59,13 @@ def rows_of_table(
         for field in fields
         if field.kind == "multi_valued"
     )
-    label_rows = np.stack([column_values(table[label]) for label in labels])
+    label_rows = np.stack([table[label].to_numpy() for label in labels])
     return Rows(singles, bags, label_rows, dense)
 
 
 def _row_major(table: pa.Table, names: Sequence[str], kind: type[np.generic]) -> np.ndarray:
     """(rows, columns), the named columns side by side."""
-    columns = [column_values(table[name]) for name in names]
+    columns = [table[name].to_numpy() for name in names]
     rows = np.empty((table.num_rows, len(names)), dtype=kind)
     for start in range(0, table.num_rows if names else 0, _STRIPE):
         stripe = rows[start : start + _STRIPE]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipeline.console import InputError, progress
 from pipeline.data.fields.counts import Counts
+from pipeline.data.fields.dataset_vocabulary import vocabulary_path
 from pipeline.data.fields.frozen import FrozenEncodings, open_frozen
 from pipeline.data.fields.schemas import resolve_fields, resolve_labels
 from pipeline.data.fields.standardization import Standardization
@@ -137,8 +138,7 @@ def _learn(
     place: Workplace,
 ) -> list[LearntField]:
     """Settles every field's encoding, and writes the vocabularies."""
-    folder = place.dataset / VOCABULARY_FOLDER
-    folder.mkdir(exist_ok=True)
+    (place.dataset / VOCABULARY_FOLDER).mkdir(exist_ok=True)
 
     def learn(index: int) -> LearntField:
         field, counted = fields[index], _counted(fields[index], tally, index)
@@ -147,7 +147,7 @@ def _learn(
         else:
             encoding = learn_encoding(field, counted, settings.minimum_count)
         if isinstance(encoding, Vocabulary):
-            encoding.write(folder / f"{field.name}.parquet")
+            encoding.write(vocabulary_path(place.dataset, field.name))
         return learnt_field(field, encoding, counted)
 
     # The counts are in this process, so its threads work on them whatever the engine.
@@ -207,8 +207,9 @@ def _manifest_field(learnt: LearntField, vocabulary: Vocabulary) -> Field:
 
 
 def _vocabulary_record(field: FieldSpec, vocabulary: Vocabulary, place: Workplace) -> Part:
-    file = f"{VOCABULARY_FOLDER}/{field.name}.parquet"
-    return Part(file, vocabulary.cardinality, file_digest(place.dataset / file))
+    path = vocabulary_path(place.dataset, field.name)
+    file = path.relative_to(place.dataset).as_posix()
+    return Part(file, vocabulary.cardinality, file_digest(path))
 
 
 def _skipped(chunks: Sequence[SpilledChunk]) -> dict[str, int]:
