@@ -169,7 +169,11 @@ def _noted(column: pa.DictionaryArray, name: str, faults: Faults) -> pa.Dictiona
 
 
 def _coded(column: pa.Array) -> pa.DictionaryArray:
-    """The column as codes of its distinct values' texts; null and NaN are the missing value."""
+    """The column as codes of its distinct values' texts; null and NaN are the missing value.
+
+    Booleans are 1 and 0. In lists all items are as Arrow writes them: NaN is ``nan``, a boolean
+    ``true`` or ``false``.
+    """
     kind = column.type
     if types.is_dictionary(kind):
         column = column.dictionary_decode()
