@@ -20,7 +20,7 @@ from pipeline.spec_file import load_spec
 from pipeline.training.checkpoints.loading import checked_record
 from pipeline.training.checkpoints.record import CheckpointRecord
 from pipeline.training.checkpoints.rows import read_rows
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import RunDirectory, identity_of
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def warm_start(
         The rows that were found, by field.
 
     Raises:
-        InputError: there is no such run, its best model is damaged, or its sets are others.
+        InputError: there is no such run, its best model is damaged, its dataset is another by now,
+            or its sets are others.
     """
     origin = _open(Path(spec.train.warm_start), spec, runtime)
     there = {field.name: field for field in origin.manifest.fields}
@@ -113,13 +114,22 @@ def _open(path: Path, spec: Spec, runtime: Runtime) -> _Origin:
     dist.barrier()
     other = load_spec(directory.spec_file)
     manifest = read_manifest(other.dataset_directory)
+    record = checked_record(directory.best, runtime)
+    trained_on, found = record.identity["dataset"], identity_of(other, manifest)["dataset"]
+    if trained_on != found:
+        # Its vocabularies would name other tokens' rows.
+        raise InputError(
+            f"train.warm_start: {path} was trained on the dataset {trained_on}, and "
+            f"{other.dataset_directory} holds {found} now; put that dataset back, or name another "
+            "run"
+        )
     groups = table_groups(len(manifest.fields) + len(manifest.dense), other.model)
     return _Origin(
         path,
         other.dataset_directory,
         manifest,
         directory.best,
-        checked_record(directory.best, runtime),
+        record,
         layout_tables(manifest.fields, groups, other.model.tables),
     )
 

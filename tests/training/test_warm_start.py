@@ -170,6 +170,16 @@ def test_a_place_without_a_run_is_refused(make_spec: SpecMaker, tmp_path: Path) 
         train_here(spec)
 
 
+def test_a_run_whose_dataset_was_prepared_anew_is_refused(
+    before: Spec, grown: Path, make_spec: SpecMaker, tmp_path: Path
+) -> None:
+    (tmp_path / "old").rename(tmp_path / "moved")
+    prepare(tmp_path / "old", range(60, 100))
+    spec = make_spec(data={"directory": str(grown)}, train={"warm_start": before.run.directory})
+    with pytest.raises(InputError, match=r"warm_start: \S+before was trained on .* holds \w+ now"):
+        embeddings(spec, warm=True)
+
+
 GATED = {"head": "gate", "gate": {"embedding_dim": 4}}
 ALIKE = {"interaction": "dnn", "sets": 1, "embedding_dim": 4}
 

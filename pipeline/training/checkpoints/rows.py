@@ -68,8 +68,18 @@ def read_row_range(
 def read_rows(
     directory: Path, record: CheckpointRecord, table: str, rows: np.ndarray
 ) -> torch.Tensor:
-    """(len(rows), columns as stored) some rows of a table. Only their pages are read."""
+    """(len(rows), columns as stored) some rows of a table. Only their pages are read.
+
+    Raises:
+        InputError: the table has no such row.
+    """
     entry = record.tensors[table_name(table)]
+    outside = rows[(rows < 0) | (rows >= entry.shape[0])]
+    if len(outside):
+        raise InputError(
+            f"{directory}: table {table} has {entry.shape[0]:,} rows, and row {outside[0]:,} is "
+            "asked for; use the vocabularies that it was trained with"
+        )
     found = torch.empty((len(rows), entry.shape[1]), dtype=entry.torch_dtype)
     for box in entry.boxes:
         (row, column), (height, width) = box.offsets, box.shape
