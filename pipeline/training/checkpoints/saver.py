@@ -160,13 +160,15 @@ class CheckpointSaver:
         for path in (of_run.spec_file, of_run.plan_file, of_run.plan_record_file):
             shutil.copyfile(path, place / path.name)
         write_whole(place / RECORD_FILE, record.text().encode())
-        _flush_directory(place)
+        _flush(place / RECORD_FILE)
+        _flush(place)
 
     def _publish(self, pending: _Pending) -> None:
         if pending.is_best:
             whole_directories.replace(partial(self._directory.best), self._directory.best)
+            _flush(self._directory.path)
         whole_directories.replace(partial(pending.step), pending.step)
-        _flush_directory(self._directory.checkpoints)
+        _flush(self._directory.checkpoints)
         remove_old(self._directory.checkpoints, self._keep)
 
     def _on_main(self, action: Callable[[], None]) -> None:
@@ -183,9 +185,9 @@ class CheckpointSaver:
             raise InputError(failure[0])
 
 
-def _flush_directory(directory: Path) -> None:
-    """Brings a directory's entries to the disk, after a loss of power too."""
-    descriptor = os.open(directory, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    """Brings a file's bytes or a directory's entries to the disk, to outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,6 +1,7 @@
 """Checkpoints are whole or not there, hold bytes and JSON, and the last ones stay."""
 
 import json
+import os
 import resource
 import time
 import tomllib
@@ -134,6 +135,25 @@ def test_the_best_model_is_published_with_the_checkpoint_that_remembers_it(savin
     assert (saving.directory.best / "checkpoint.json").read_text() == before
     saving.saver.settle()
     assert set(read_record(saving.directory.best).tensors) == {"model.values"}
+
+
+def test_what_is_published_is_on_the_disk_before_and_after(
+    saving: Saving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+
+    def note(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", note)
+    saving.save(step=50, is_best=True)
+    saving.saver.settle()
+    of_run = saving.directory
+    written = [of_run.checkpoints / "step-0000000050.partial", of_run.path / "best.partial"]
+    for place in written:
+        assert {place / "model-0.bin", place / "checkpoint.json", place} <= set(flushed)
+    # The best model is where it belongs before the checkpoint that remembers it.
+    assert flushed[-2:] == [of_run.path, of_run.checkpoints]
 
 
 def test_a_full_disk_is_one_clear_line_and_leaves_the_checkpoints_before(saving: Saving) -> None:
