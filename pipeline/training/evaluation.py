@@ -30,7 +30,12 @@ from pipeline.training.checkpoints.loading import load_model
 from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.launches import record_launch
 from pipeline.training.pair_probe import probe_pairs
-from pipeline.training.prediction import ScoredSplit, check_group_field, score_split
+from pipeline.training.prediction import (
+    ScoredSplit,
+    check_finite,
+    check_group_field,
+    score_split,
+)
 from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.setup import Predictor, build_predictor, scoring_loader
 
@@ -42,7 +47,7 @@ def evaluate(spec: Spec, runtime: Runtime) -> None:
 
     Raises:
         InputError: the dataset is not whole, or the run directory holds no finished training of
-            this spec.
+            this spec, or it predicts no number for some rows.
     """
     manifest = read_manifest(spec.dataset_directory)
     directory = RunDirectory(spec.run_directory)
@@ -77,7 +82,7 @@ def _score(
     split: str, spec: Spec, manifest: Manifest, runtime: Runtime, predictor: Predictor
 ) -> ScoredSplit:
     loader = scoring_loader(spec, manifest, runtime, split)
-    return score_split(
+    scored = score_split(
         f"evaluate {split}",
         predictor.model.module,
         predictor.pipeline,
@@ -85,6 +90,8 @@ def _score(
         runtime,
         spec.evaluate,
     )
+    check_finite(split, scored.metrics())
+    return scored
 
 
 def _metrics(

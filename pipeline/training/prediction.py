@@ -1,7 +1,8 @@
 """Predictions over a whole split, and their metrics over all ranks' rows."""
 
+import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -66,6 +67,24 @@ def check_group_field(spec: EvaluateSpec, manifest: Manifest) -> None:
             f"evaluate.group_field = {spec.group_field!r} {found} of the dataset; name one of "
             f"{single}, or none"
         )
+
+
+def check_finite(split: str, metrics: Mapping[str, Any]) -> None:
+    """Holds that what ``ScoredSplit.metrics`` gives are numbers: nan would stay the best.
+
+    Raises:
+        InputError: one is not finite, because a prediction is not.
+    """
+    several = metrics.get("tasks")
+    for label, figures in several.items() if several else [("", metrics)]:
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                raise InputError(
+                    f"the {split} split's {name}{f' of {label!r}' if label else ''} is {value}, "
+                    "because the model predicts no number for some of its rows; look for extreme "
+                    "values in dense fields (overview.html of the dataset), or train with lower "
+                    "learning rates in another run.directory"
+                )
 
 
 def drain(pipeline: Pipeline, batches: Iterator[Batch]) -> Iterator[Prediction]:

@@ -24,11 +24,13 @@ from pipeline.training.checkpoints.loading import load_newest
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
+from pipeline.training.checkpoints.stored_tensor import StoredTensor
 from pipeline.training.collapse_log import CollapseLog
 from pipeline.training.collapse_probe import probe_grams
 from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all_finite
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
+from pipeline.training.prediction import check_finite
 from pipeline.training.run_directory import RunDirectory, hyperparameters, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
@@ -233,13 +235,19 @@ class Trainer:
         The best model and the journal's points are on disk before the checkpoint that remembers
         the validation is published: after a kill in between, it is done again. So this waits
         for the checkpoint to be written, from which collapse is measured too.
+
+        Raises:
+            InputError: a weight or a metric is not finite.
         """
         at, metric = self._progress, self._spec.train.monitor
         self._checked_losses()
         average_batch_statistics(self._module)
         scores = validate(self._spec, self._training, self._valid_loader, self._runtime)
+        # First, because weights that are not finite leave no metric finite.
+        state = self._finite_state()
+        check_finite("valid", scores)
         is_best = at.stopping.update(at.step, epoch, scores[metric])
-        self._keep(is_best)
+        self._saver.save(state, at, is_best)
         written = self._saver.wait()
         grams = probe_grams(written, self._training.model.tables, None, self._runtime)
         spectra = {gram.name: spectrum_of(gram.plain) for gram in grams}
@@ -259,18 +267,18 @@ class Trainer:
         """Starts a checkpoint without a validation. Collective."""
         self._checked_losses()
         average_batch_statistics(self._module)
-        self._keep(is_best=False)
+        self._saver.save(self._finite_state(), self._progress)
 
-    def _keep(self, is_best: bool) -> None:
-        """Starts a checkpoint of the model as it is, whose losses are checked. Collective.
+    def _finite_state(self) -> dict[str, StoredTensor]:
+        """The tensors of the training as it is, whose losses are checked. Collective.
 
         Raises:
-            InputError: a weight is not finite, or the checkpoint before cannot be written.
+            InputError: a weight or a moment is not finite.
         """
         state = tensors_to_save(self._module, self._training.optimizers)
         if not all_finite(state, self._runtime):
             self._stop("a weight or a moment is not finite", self._losses.last)
-        self._saver.save(state, self._progress, is_best)
+        return state
 
     def _say(self, line: str) -> None:
         if self._runtime.is_main:
