@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline.diagnostics.collapse import Spectrum
 from pipeline.diagnostics.collapse_images import abundance_image, spectra_image
@@ -21,13 +22,19 @@ class CollapseLog:
 
     def __init__(self, journal: Journal, journal_file: Path) -> None:
         self._journal = journal
-        self._past = [point for point in read_journal(journal_file) if point["kind"] == KIND]
+        points = read_journal(journal_file)
+        self._past = [_by_field(point) for point in points if point["kind"] == KIND]
 
     def write(self, step: int, epoch: int, spectra: Mapping[str, Spectrum]) -> None:
         """What one validation found, of each field with all sets side by side."""
         found = {name: one.information_abundance for name, one in spectra.items()}
-        self._journal.write(KIND, step, epoch, found)
+        self._journal.write_by("fields", KIND, step, epoch, found)
         self._past.append(found)
         by_validation = [{name: point[name] for name in found} for point in self._past]
         self._journal.image("collapse/information_abundance", abundance_image(by_validation), step)
         self._journal.image("collapse/spectra", spectra_image(spectra), step)
+
+
+def _by_field(point: dict[str, Any]) -> dict[str, float]:
+    """A validation's figures. In older journals they stand beside the point's own keys."""
+    return point.get("fields", point)

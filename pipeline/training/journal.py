@@ -37,10 +37,22 @@ class Journal:
 
         Values may be dictionaries of values, whose scalars are ``kind/name/name``.
         """
-        line = {"kind": kind, "step": step, "epoch": epoch, **values}
-        self._file.write(json.dumps(line) + "\n")
+        self._add(kind, step, epoch, line=values, shown=values)
+
+    def write_by(self, what: str, kind: str, step: int, epoch: int, values: dict[str, Any]) -> None:
+        """The same of values by names that are not ours, which the line has under ``what``.
+
+        A field or a label may be called ``step`` too. TensorBoard's names are without ``what``.
+        """
+        self._add(kind, step, epoch, line={what: values}, shown=values)
+
+    def _add(
+        self, kind: str, step: int, epoch: int, line: dict[str, Any], shown: dict[str, Any]
+    ) -> None:
+        point = {"kind": kind, "step": step, "epoch": epoch, **line}
+        self._file.write(json.dumps(point) + "\n")
         self._file.flush()
-        for name, value in _scalars(kind, values):
+        for name, value in _scalars(kind, shown):
             self._writer.add_scalar(name, value, step)
         self._writer.flush()
 

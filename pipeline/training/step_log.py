@@ -76,5 +76,5 @@ class StepLog:
             if outcome.gate is not None:
                 sums = gate_sums(outcome.gate, outcome.weights)
                 figures = gate_figures(sums, self._loader.labels, self._spec.model)
-                self._journal.write("gate", at.step, at.epoch, figures)
+                self._journal.write_by("tasks", "gate", at.step, at.epoch, figures)
         return f"loss {losses.loss:.4f}, {speed:,.0f} samples/s"

@@ -43,11 +43,22 @@ def test_steps_taken_again_replace_those_after_the_checkpoint(directory: RunDire
 def test_gates_are_points_of_a_step(directory: RunDirectory) -> None:
     journal = Journal(directory, at(0))
     for step in (1, 2):
-        journal.write("gate", step, 0, {"click": {"entropy": step / 2}})
+        journal.write_by("tasks", "gate", step, 0, {"click": {"entropy": step / 2}})
     journal.close()
     Journal(directory, at(step=1, epoch=0)).close()
     (point,) = read_journal(directory.journal_file)
-    assert point == {"kind": "gate", "step": 1, "epoch": 0, "click": {"entropy": 0.5}}
+    assert point == {"kind": "gate", "step": 1, "epoch": 0, "tasks": {"click": {"entropy": 0.5}}}
+
+
+@pytest.mark.parametrize("name", ["kind", "step", "epoch"])
+def test_a_label_of_any_name_leaves_a_point_at_its_step(directory: RunDirectory, name: str) -> None:
+    journal = Journal(directory, at(0))
+    for step in (1, 2):
+        journal.write_by("tasks", "gate", step, 0, {name: {"entropy": 0.5}})
+    journal.close()
+    Journal(directory, at(step=1)).close()
+    points = read_journal(directory.journal_file)
+    assert [(point["kind"], point["step"], point["epoch"]) for point in points] == [("gate", 1, 0)]
 
 
 def test_an_epoch_that_is_finished_again_is_validated_once(directory: RunDirectory) -> None:
@@ -76,7 +87,8 @@ def test_tensorboard_reads_the_same_points(directory: RunDirectory) -> None:
 
 def test_tensorboard_has_a_scalar_for_each_nested_value(directory: RunDirectory) -> None:
     journal = Journal(directory, at(0))
-    journal.write("gate", 3, 0, {"click": {"entropy": 0.5, "weight": {"g0 dcnv2 s1": 0.25}}})
+    figures = {"click": {"entropy": 0.5, "weight": {"g0 dcnv2 s1": 0.25}}}
+    journal.write_by("tasks", "gate", 3, 0, figures)
     journal.close()
     events = EventAccumulator(str(directory.tensorboard))
     events.Reload()

@@ -126,7 +126,7 @@ def test_gates_are_logged_in_training_and_evaluation(make_mixture: SpecMaker) ->
     assert [point["step"] for point in points] == [6, 12]
     experts = ["g0 dcnv2 s0", "g0 dcnv2 s1", "g1 dnn s0", "g1 dnn s1", "g2 dnn s0"]
     (in_evaluation,) = evaluated(spec)["gate"].values()
-    for figures in (*(point["label"] for point in points), in_evaluation):
+    for figures in (*(point["tasks"]["label"] for point in points), in_evaluation):
         assert list(figures["weight"]) == list(figures["load"]) == experts
         assert sum(figures["weight"].values()) == pytest.approx(1)
         # Two of five are kept.
