@@ -39,7 +39,10 @@ def is_evaluated(spec: Spec) -> bool:
     outputs = (directory.metrics_file, directory.report_file)
     if not all(path.exists() and path.stat().st_mtime_ns >= finished for path in outputs):
         return False
-    measured = json.loads(directory.metrics_file.read_text()).get("evaluate", {})
+    try:
+        measured = json.loads(directory.metrics_file.read_text()).get("evaluate", {})
+    except ValueError:
+        return False  # It is written anew.
     # What an older file does not name had its default.
     if {**EvaluateSpec().measures, **measured} != spec.evaluate.measures:
         return False

@@ -36,7 +36,7 @@ from pipeline.training.prediction import (
     check_group_field,
     score_split,
 )
-from pipeline.training.run_directory import RunDirectory, read_journal
+from pipeline.training.run_directory import RunDirectory, read_journal, writable
 from pipeline.training.setup import Predictor, build_predictor, scoring_loader
 
 EVALUATED_SPLITS = ("valid", "test")
@@ -189,18 +189,18 @@ def _write(
     pairs: list[GroupPairs],
 ) -> None:
     """The report, then ``metrics.json``, then the result for a person."""
-    page = write_report(
-        directory.path,
-        metrics,
-        read_journal(directory.journal_file),
-        collapse,
-        pairs,
-        scored.results.curve,
-        to_toml(spec),
-    )
-    write_whole(
-        directory.metrics_file, (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode()
-    )
+    text = json.dumps(metrics, indent=1, allow_nan=False) + "\n"
+    with writable(directory.path):
+        page = write_report(
+            directory.path,
+            metrics,
+            read_journal(directory.journal_file),
+            collapse,
+            pairs,
+            scored.results.curve,
+            to_toml(spec),
+        )
+        write_whole(directory.metrics_file, text.encode())
     test = metrics["test"]
     for label, figures in test["tasks"].items() if "tasks" in test else [("", test)]:
         print(

@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pipeline.data.whole_files import write_whole
 from pipeline.diagnostics.collapse_images import Pixels
 from pipeline.training.checkpoints.progress import Progress
-from pipeline.training.run_directory import RunDirectory, read_journal
+from pipeline.training.run_directory import RunDirectory, read_journal, writable
 
 # Points of a step; those of other kinds are of a validation.
 STEP_KINDS = ("train", "gate")
@@ -21,16 +21,22 @@ class Journal:
 
     Points beyond that come from a run that was killed later than its last checkpoint; they are
     dropped, since those steps are about to be taken, and those validations made, again.
+
+    All methods raise InputError where the run directory cannot be written.
     """
 
     def __init__(self, directory: RunDirectory, progress: Progress) -> None:
-        _drop_beyond(directory.journal_file, progress)
-        self._file = directory.journal_file.open("a", encoding="utf-8")
-        self._writer = SummaryWriter(str(directory.tensorboard), purge_step=progress.step + 1)
+        self._path = directory.path
+        with writable(self._path):
+            _drop_beyond(directory.journal_file, progress)
+            self._file = directory.journal_file.open("a", encoding="utf-8")
+            self._writer = SummaryWriter(str(directory.tensorboard), purge_step=progress.step + 1)
 
     def text(self, name: str, content: str) -> None:
         """A preformatted text for TensorBoard's text tab."""
-        self._writer.add_text(name, "\n".join(f"    {line}" for line in content.splitlines()), 0)
+        lines = "\n".join(f"    {line}" for line in content.splitlines())
+        with writable(self._path):
+            self._writer.add_text(name, lines, 0)
 
     def write(self, kind: str, step: int, epoch: int, values: dict[str, Any]) -> None:
         """One log point: a line of the file, and a TensorBoard scalar ``kind/name`` a number.
@@ -50,25 +56,29 @@ class Journal:
         self, kind: str, step: int, epoch: int, line: dict[str, Any], shown: dict[str, Any]
     ) -> None:
         point = {"kind": kind, "step": step, "epoch": epoch, **line}
-        self._file.write(json.dumps(point) + "\n")
-        self._file.flush()
-        for name, value in _scalars(kind, shown):
-            self._writer.add_scalar(name, value, step)
-        self._writer.flush()
+        with writable(self._path):
+            self._file.write(json.dumps(point) + "\n")
+            self._file.flush()
+            for name, value in _scalars(kind, shown):
+                self._writer.add_scalar(name, value, step)
+            self._writer.flush()
 
     def image(self, name: str, pixels: Pixels, step: int) -> None:
         """A picture (height, width, 3) for TensorBoard's images tab."""
-        self._writer.add_image(name, pixels, step, dataformats="HWC")
+        with writable(self._path):
+            self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def hyperparameters(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         """The settings of the run beside what came of it, for TensorBoard's hparams tab."""
         # Under the run's own name: add_hparams would make another run of it.
-        self._writer.add_hparams(settings, metrics, run_name=".")
+        with writable(self._path):
+            self._writer.add_hparams(settings, metrics, run_name=".")
 
     def close(self) -> None:
         """Flushes and closes both."""
-        self._file.close()
-        self._writer.close()
+        with writable(self._path):
+            self._file.close()
+            self._writer.close()
 
 
 def _scalars(name: str, value: Any) -> Iterator[tuple[str, float]]:

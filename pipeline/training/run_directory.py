@@ -11,12 +11,14 @@ metrics.json  report/           written by evaluate
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest
-from pipeline.data.whole_files import write_whole
+from pipeline.data.whole_files import room_for, write_whole
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 
@@ -61,16 +63,29 @@ class RunDirectory:
         self.best = path / "best"
 
     def read_record(self) -> dict[str, Any] | None:
-        """The record of the training that is here, if any."""
-        if not self.record_file.exists():
+        """The record of the training that is here, if any.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        try:
+            return json.loads(self.record_file.read_text())
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return json.loads(self.record_file.read_text())
+        except OSError as error:
+            raise InputError(f"{self.record_file}: cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise InputError(
+                f"{self.record_file}: not valid JSON ({error}); remove it and train again, which "
+                "goes on from the last checkpoint"
+            ) from None
 
     def completed(self, spec: Spec, manifest: Manifest) -> dict[str, Any] | None:
         """The facts of the training that ``spec`` describes, when it is here and complete.
 
         Raises:
-            InputError: the directory holds another training, which must not be lost.
+            InputError: the directory holds another training, which must not be lost, or its
+                record cannot be read.
         """
         record = self.read_record()
         if record is None:
@@ -84,22 +99,49 @@ class RunDirectory:
         return record["facts"] if record["complete"] else None
 
     def begin(self, spec: Spec, manifest: Manifest, plan: str, plan_record: dict[str, Any]) -> None:
-        """Writes the resolved spec, the plan and the record of a training that is under way."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.spec_file, to_toml(spec).encode())
-        write_whole(self.plan_file, plan.encode())
-        write_whole(self.plan_record_file, (json.dumps(plan_record, indent=1) + "\n").encode())
-        self._write_record(spec, manifest, complete=False, facts={})
+        """Writes the resolved spec, the plan and the record of a training that is under way.
+
+        Raises:
+            InputError: the directory cannot be written.
+        """
+        with writable(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_whole(self.spec_file, to_toml(spec).encode())
+            write_whole(self.plan_file, plan.encode())
+            write_whole(self.plan_record_file, (json.dumps(plan_record, indent=1) + "\n").encode())
+            self._write_record(spec, manifest, complete=False, facts={})
 
     def finish(self, spec: Spec, manifest: Manifest, facts: dict[str, Any]) -> None:
-        """Marks the training complete."""
-        self._write_record(spec, manifest, complete=True, facts=facts)
+        """Marks the training complete.
+
+        Raises:
+            InputError: the directory cannot be written.
+        """
+        with writable(self.path):
+            self._write_record(spec, manifest, complete=True, facts=facts)
 
     def _write_record(
         self, spec: Spec, manifest: Manifest, complete: bool, facts: dict[str, Any]
     ) -> None:
         record = {"complete": complete, "identity": identity_of(spec, manifest), "facts": facts}
         write_whole(self.record_file, (json.dumps(record, indent=1) + "\n").encode())
+
+
+@contextmanager
+def writable(directory: Path) -> Iterator[None]:
+    """Turns whatever keeps the body from writing into a run directory into one line.
+
+    Raises:
+        InputError: naming the directory.
+    """
+    try:
+        with room_for(directory):
+            yield
+    except OSError as error:
+        raise InputError(
+            f"{directory}: cannot be written: {error.strerror}; mend it, or name a directory that "
+            "you may write to as run.directory"
+        ) from None
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

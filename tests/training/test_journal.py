@@ -1,11 +1,13 @@
 """The journal: a line of JSON and TensorBoard points a log point, without what a kill undid."""
 
+import resource
 from pathlib import Path
 
 import pytest
 from small_trainings import SpecMaker, train_here
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pipeline.console import InputError
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
@@ -74,6 +76,18 @@ def test_a_line_that_a_kill_cut_short_is_left_out(directory: RunDirectory) -> No
     with directory.journal_file.open("a") as file:
         file.write('{"kind": "train", "st')
     assert [point["step"] for point in read_journal(directory.journal_file)] == [1, 2]
+
+
+def test_a_disk_that_is_full_at_a_log_point_is_one_line(directory: RunDirectory) -> None:
+    journal = Journal(directory, at(0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(InputError) as caught:
+            journal.write("train", 1, 0, {f"figure {number}": 0.5 for number in range(20)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert f"{directory.path}: cannot be written: File too large; make room" in str(caught.value)
 
 
 def test_tensorboard_reads_the_same_points(directory: RunDirectory) -> None:

@@ -1,12 +1,14 @@
 """A run directory keeps one training, and refuses to become another."""
 
 import json
+from pathlib import Path
 
 import pytest
 from small_trainings import SpecMaker
 
 from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
+from pipeline.training.already_done import is_evaluated
 from pipeline.training.run_directory import RunDirectory
 
 
@@ -83,3 +85,38 @@ def test_a_record_without_groups_is_of_any(make_spec: SpecMaker) -> None:
     del record["identity"]["evaluate.group_field"]
     directory.record_file.write_text(json.dumps(record))
     assert directory.completed(spec, manifest) is None
+
+
+def test_a_run_directory_below_a_file_is_refused_in_a_line(
+    make_spec: SpecMaker, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    spec = make_spec("file/run")
+    directory, manifest = RunDirectory(spec.run_directory), read_manifest(spec.dataset_directory)
+    assert directory.completed(spec, manifest) is None
+    with pytest.raises(InputError, match="file/run: cannot be written: Not a directory"):
+        directory.begin(spec, manifest, plan="", plan_record={})
+
+
+def test_a_training_whose_end_cannot_be_noted_says_so(make_spec: SpecMaker) -> None:
+    directory, spec = begun(make_spec), make_spec()
+    directory.record_file.unlink()
+    directory.record_file.mkdir()
+    with pytest.raises(InputError, match="run: cannot be written: Is a directory"):
+        directory.finish(spec, read_manifest(spec.dataset_directory), {})
+
+
+def test_a_record_that_is_no_json_is_named_with_what_to_do(make_spec: SpecMaker) -> None:
+    directory = begun(make_spec)
+    directory.record_file.write_text("")
+    with pytest.raises(InputError, match=r"training\.json: not valid JSON .*; remove it and train"):
+        directory.read_record()
+
+
+def test_metrics_that_are_no_json_are_measured_again(make_spec: SpecMaker) -> None:
+    directory, spec = begun(make_spec), make_spec()
+    directory.finish(spec, read_manifest(spec.dataset_directory), {})
+    directory.report_file.parent.mkdir()
+    for path in (directory.metrics_file, directory.report_file):
+        path.write_text("")
+    assert not is_evaluated(spec)
