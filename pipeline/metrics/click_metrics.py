@@ -43,7 +43,8 @@ class ClickMetrics:
     them it keeps ranges of scores, and AUC comes with a bound of its error, of about
     2 / ``capacity`` (``score_cells``). Logloss, normalised entropy and calibration are sums.
 
-    Memory, for each task: 48 bytes x capacity, and as much again while cells are merged.
+    Memory, for each task: at most 2 x ``capacity`` cells of 24 bytes, about 140 each while they are
+    merged.
     """
 
     def __init__(self, labels: Sequence[str], capacity: int, groups: GroupRows | None) -> None:

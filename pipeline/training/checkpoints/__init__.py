@@ -7,5 +7,6 @@
 
 ``torch.distributed.checkpoint`` plans who writes and who reads which box, so a checkpoint of any
 sharding and number of ranks fills a model of any other. Nothing that is read is unpickled. A
-directory without the ending ``.partial`` is whole.
+directory whose name has no ending was whole when it got it: ``.partial`` is still being written,
+``.replaced`` makes room for another, and ``.damaged`` was found not to be what was written.
 """
