@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -23,13 +23,17 @@ def check_machine(folder: Path) -> Iterator[Finding]:
     """
     yield _check_name(socket.gethostname())
     yield _check_shared_memory(SHARED_MEMORY)
-    yield _check_writable("runs", folder, "set run.directory to a folder that you may write to")
     yield _check_writable(
-        "temporary files", Path(tempfile.gettempdir()), "set TMPDIR to a folder you may write to"
+        "runs", lambda: folder, "set run.directory to a folder that you may write to"
+    )
+    yield _check_writable(
+        "temporary files",
+        lambda: Path(tempfile.gettempdir()),
+        "set TMPDIR to a folder you may write to",
     )
     yield _check_writable(
         "compiled kernels",
-        Path(os.environ.get("NUMBA_CACHE_DIR", Path.home() / ".cache")),
+        _kernels_folder,
         "set NUMBA_CACHE_DIR to a folder you may write to; without one every process compiles the "
         "kernels of prepare anew, which takes about 20 s",
         state="warning",
@@ -65,15 +69,29 @@ def _check_shared_memory(folder: Path) -> Finding:
     )
 
 
+def _kernels_folder() -> Path:
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    return Path(named) if named else Path.home() / ".cache"
+
+
 def _check_writable(
-    subject: str, folder: Path, cure: str, state: Literal["warning", "fault"] = "fault"
+    subject: str,
+    choose: Callable[[], Path],
+    cure: str,
+    state: Literal["warning", "fault"] = "fault",
 ) -> Finding:
     """Tries the nearest folder that exists, for others are made when needed."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        with tempfile.TemporaryFile(dir=existing):
-            free = shutil.disk_usage(existing).free
+        folder = choose()
+    except (OSError, RuntimeError) as error:
+        # No temporary folder takes a file; no home is known.
+        return Finding(subject, state, f"no folder is found: {error}", cure)
+    tried = folder
+    try:
+        tried = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=tried):
+            free = shutil.disk_usage(tried).free
     except OSError as error:
-        found = f"{existing} cannot be written to: {error.strerror}"
+        found = f"{tried} cannot be written to: {error.strerror}"
         return Finding(subject, state, found, cure)
     return well(subject, f"{folder}, {free / 2**30:,.0f} GiB free")

@@ -1,5 +1,6 @@
 """Names, shared memory and folders, without any library."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,49 @@ def test_a_host_name_that_does_not_resolve_is_a_fault(
         "fault",
         "add it to /etc/hosts: 127.0.0.1 node.invalid",
     )
+
+
+def test_a_folder_below_one_that_may_not_be_entered_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the system answers all but the owner; root may enter everything.
+    def refuse(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    finding = findings(tmp_path / "runs")["runs"]
+    assert (finding.state, finding.found) == (
+        "fault",
+        f"{tmp_path / 'runs'} cannot be written to: Permission denied",
+    )
+
+
+def homeless() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_a_user_without_a_home_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    finding = findings(tmp_path)["compiled kernels"]
+    assert (finding.state, "home" in finding.found) == ("warning", True)
+    assert "NUMBA_CACHE_DIR" in finding.cure
+
+
+def test_a_user_without_a_home_needs_none_where_the_cache_has_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert findings(tmp_path)["compiled kernels"].state == "ok"
+
+
+def test_no_folder_for_temporary_files_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    finding = findings(tmp_path)["temporary files"]
+    assert (finding.state, "No usable temporary directory" in finding.found) == ("fault", True)
