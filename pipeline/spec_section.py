@@ -22,6 +22,13 @@ def expand(text: str) -> str:
     return _VARIABLE.sub(_value, text)
 
 
+def _given(text: str) -> str:
+    # After the variables, any of which may be empty.
+    if not text:
+        raise ValueError("it is empty; name a path")
+    return text
+
+
 def _on_this_machine(path: str) -> str:
     if "://" in path:
         raise ValueError("a path of this machine is expected, not a URL")
@@ -30,7 +37,7 @@ def _on_this_machine(path: str) -> str:
 
 _EXPANDED = AfterValidator(expand)
 PathText = Annotated[str, _EXPANDED]
-GivenPath = Annotated[str, Field(min_length=1), _EXPANDED]
+GivenPath = Annotated[str, _EXPANDED, AfterValidator(_given)]
 # Beside a path that no URL may take the place of.
 LOCAL = AfterValidator(_on_this_machine)
 # TOML has arrays where Python has tuples.

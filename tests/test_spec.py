@@ -96,6 +96,15 @@ class TestEnvironment:
         assert where == ("data", "source")
         assert "MEP_TEST is not set and has no default" in message
 
+    @pytest.mark.parametrize("directory", ["", "${MEP_TEST:-}"])
+    def test_a_run_directory_that_is_empty_in_the_end_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, directory: str
+    ) -> None:
+        monkeypatch.delenv("MEP_TEST", raising=False)
+        where, message = refused(run={"directory": directory})
+        assert where == ("run", "directory")
+        assert "it is empty" in message
+
 
 class TestRefusals:
     def test_criteo_takes_no_fields(self) -> None:
