@@ -100,6 +100,7 @@ class Trainer:
     def train(self) -> dict[str, Any]:
         """Runs the epochs that are left and returns the facts of the whole training."""
         at = self._progress
+        begun_at = at.step
         if self._journal is not None and at.step == 0:
             self._journal.text("spec", (self._directory.path / "spec.toml").read_text())
             self._journal.text("plan", self._directory.plan_file.read_text())
@@ -108,8 +109,9 @@ class Trainer:
             while at.epoch < self._spec.train.epochs and not at.stopping.should_stop:
                 self._train_epoch(count_step)
         self._saver.settle()
-        self._training.phases.means()
-        self._say(what_limits(self._training.phases.totals, self._runtime.world_size))
+        if at.step > begun_at:
+            self._training.phases.means()
+            self._say(what_limits(self._training.phases.totals, self._runtime.world_size))
         if self._journal is not None:
             self._journal.hyperparameters(
                 hyperparameters(self._spec), {f"best/{at.stopping.metric}": at.stopping.best or 0.0}

@@ -63,3 +63,16 @@ def test_the_phases_of_a_training_add_up_to_its_steps(
         assert point["weight_norm"] > 0
         assert point["memory_mib"]["rank 0"] > 100
     assert "time a step: data " in capsys.readouterr().out
+
+
+def test_a_training_that_is_taken_up_at_its_end_says_nothing_of_steps(
+    make_spec: SpecMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = make_spec(train={"epochs": 1})
+    train_here(spec)
+    RunDirectory(spec.run_directory).record_file.unlink()
+    capsys.readouterr()
+    train_here(spec)
+    told = capsys.readouterr().out
+    assert "trained 13 steps" in told
+    assert "time a step" not in told
