@@ -19,8 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.console import InputError, print_whole, run_entry_point
-
-METRICS_FILE = "metrics.json"
+from pipeline.training.run_directory import RunDirectory
 
 # What a row shows: its title, the dotted key in metrics.json, and how to write the value. A row
 # that no run has, such as the oracle's on real data, is left out.
@@ -65,12 +64,12 @@ def read_metrics(directory: Path) -> dict[str, Any]:
     Raises:
         InputError: when there is none, or it is not that of an evaluated run.
     """
-    path = directory / METRICS_FILE
+    path = RunDirectory(directory).metrics_file
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"{directory}: not an evaluated run, {METRICS_FILE} is missing; "
+            f"{directory}: not an evaluated run, {path.name} is missing; "
             "run `python -m pipeline.evaluate SPEC`"
         ) from None
     except json.JSONDecodeError as error:
@@ -100,11 +99,11 @@ def print_comparison(
     """Prints the table and where each run's report and logs are."""
     print_whole(console, comparison_table(directories, runs))
     lines = ["", "Information abundance: mean over fields, all sets of a field side by side.", ""]
-    for directory in directories:
+    for run in map(RunDirectory, directories):
         lines += [
-            f"{directory}",
-            f"  report            {directory / 'report' / 'index.html'}",
-            f"  TensorBoard logs  {directory / 'tensorboard'}",
+            f"{run.path}",
+            f"  report            {run.report_file}",
+            f"  TensorBoard logs  {run.tensorboard}",
         ]
     lines += ["", f"tensorboard --logdir {_common_directory(directories)}"]
     console.print("\n".join(lines), soft_wrap=True, markup=False, highlight=False)
@@ -134,7 +133,7 @@ def _name(directory: Path) -> str:
 
 def _common_directory(directories: Sequence[Path]) -> str:
     """The nearest directory above all TensorBoard logs."""
-    logs = [directory / "tensorboard" for directory in directories]
+    logs = [RunDirectory(directory).tensorboard for directory in directories]
     common = os.path.commonpath([log.resolve() for log in logs])
     return os.path.relpath(common)
 

@@ -154,18 +154,23 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 def hyperparameters(spec: Spec) -> dict[str, Any]:
     """Every setting that shapes the trained weights, by dotted key; lists as text."""
-    settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
+    settings = _settings(spec)
     plain = (bool, int, float, str)
     return {key: one if isinstance(one, plain) else str(one) for key, one in settings.items()}
 
 
 def identity_of(spec: Spec, manifest: Manifest) -> dict[str, Any]:
     """Every setting that shapes the best model, by dotted key, and the dataset's digest."""
-    settings = _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
+    settings = _settings(spec)
     if spec.train.monitor == "gauc":
         # Its groups choose the best epoch, and when training stops.
         settings[_GROUPS] = spec.evaluate.group_field
     return {"dataset": manifest.digest[:16], **settings}
+
+
+def _settings(spec: Spec) -> dict[str, Any]:
+    """What shapes the trained weights, by dotted key."""
+    return _flatten(spec.model_dump(mode="json", exclude=_OPERATIONAL))
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -102,7 +102,7 @@ class Trainer:
         at = self._progress
         begun_at = at.step
         if self._journal is not None and at.step == 0:
-            self._journal.text("spec", (self._directory.path / "spec.toml").read_text())
+            self._journal.text("spec", self._directory.spec_file.read_text())
             self._journal.text("plan", self._directory.plan_file.read_text())
         traces = self._directory.tensorboard
         with profiled(self._spec.train.profile_steps, traces, self._runtime.rank) as count_step:
