@@ -184,12 +184,10 @@ class Trainer:
         at.batch += 1
         self._losses.add(Position(at.step, at.epoch, at.batch - 1), outcome)
         self._log.add(outcome)
-        at_log_point = at.step % settings.log_every == 0
-        means = self._checked_losses() if at_log_point else None
-        # After the loss, whose value waits for what the device has queued.
         at.seconds += time.perf_counter() - started
         note = None
-        if means is not None:
+        if at.step % settings.log_every == 0:
+            means = self._checked_losses()
             note = self._log.point(at, means, outcome)
             self._losses.clear()
             self._saver.poll()
@@ -208,7 +206,10 @@ class Trainer:
         Raises:
             InputError: a loss is not finite, or above ``train.max_loss``.
         """
+        started = time.perf_counter()
         means = self._losses.means()
+        # Their values wait for what the device has queued: time of the steps, not of what follows.
+        self._progress.seconds += time.perf_counter() - started
         if means.diverged is not None:
             self._stop(means.diverged.reason, means.diverged.position)
         return means

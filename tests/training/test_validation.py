@@ -1,6 +1,8 @@
 """When a training validates, and what early stopping makes of it."""
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from small_trainings import SpecMaker, train_here
 from pipeline.console import InputError
 from pipeline.spec import Spec
 from pipeline.spec_file import load_spec
+from pipeline.training.divergence import MeanLosses, RecentLosses
 from pipeline.training.run_directory import RunDirectory, read_journal
 from pipeline.training.trainer import Trainer
 
@@ -91,6 +94,27 @@ def test_a_validation_that_a_kill_cut_short_is_made_again(
     monkeypatch.undo()
     train_here(broken)
     assert validations(broken) == validations(unbroken)
+
+
+def test_a_validation_that_waits_for_the_steps_before_counts_it_as_their_time(
+    make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = 0.0
+    means = RecentLosses.means
+
+    def waits(losses: RecentLosses) -> MeanLosses:
+        nonlocal waited
+        waited += 1000.0
+        return means(losses)
+
+    def now() -> float:
+        return time.monotonic() + waited
+
+    monkeypatch.setattr("pipeline.training.trainer.time", SimpleNamespace(perf_counter=now))
+    monkeypatch.setattr(RecentLosses, "means", waits)
+    spec = make_spec(train={"epochs": 1, "log_every": 1000})
+    train_here(spec)
+    assert 1000 < facts_of(spec)["seconds"] < 2000
 
 
 def test_gauc_is_monitored_only_where_it_is_measured(make_spec: SpecMaker, tmp_path: Path) -> None:
