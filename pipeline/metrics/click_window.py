@@ -20,7 +20,7 @@ class ClickWindow:
 
     Such progressive validation (Blum, Kalai and Langford, COLT 1999) costs no pass over data: each
     row is predicted by a model that has not seen it in this epoch, with dropout on. Adding a batch
-    does no work; the metrics are computed on the device, a few kernels in all.
+    does no work; the rows are sorted and added up on the device, a few kernels in all.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -64,7 +64,8 @@ class ClickWindow:
 
 def _auc(logits: Tensor, labels: Tensor, weights: Tensor) -> float:
     """The exact AUC of (B,) rows; nan without a pair of classes."""
-    cells = cells_of_rows(logits, labels, weights)
+    # Adding up along float64 has no deterministic kernel on CUDA.
+    cells = cells_of_rows(logits, labels, weights).cpu()
     return float(cells.pairs_won() / (cells.positive.sum() * cells.negative.sum()))
 
 

@@ -48,6 +48,14 @@ def test_of_a_split(rows: tuple[torch.Tensor, ...], capacity: int) -> None:
         assert found[1][label] == pytest.approx(found[0][label], abs=1e-12)
 
 
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("deterministic")
 def test_of_the_rows_trained_on_last(rows: tuple[torch.Tensor, ...]) -> None:
     found = []
     for device in ("cpu", "cuda"):
