@@ -19,11 +19,14 @@ class StepPhases:
     """Adds up the time of each phase, from marks that say what the time before them went into.
 
     On CUDA the marks are events of the device's own clock, so nothing waits for them until they
-    are read. What ranks exchange of embeddings and gradients is inside forward and backward.
+    are read. All are of the stream that computes, also where another is current: the overlapped
+    pipeline asks for its next batch in the one that copies it. What ranks exchange of embeddings
+    and gradients is inside forward and backward.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._on_cuda = device.type == "cuda"
+        self._stream = torch.cuda.current_stream(device) if self._on_cuda else None
         self._marks: list[tuple[str, Any]] = []
         self.totals = dict.fromkeys(PHASES, 0.0)
 
@@ -78,14 +81,13 @@ class StepPhases:
         if not self._on_cuda:
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)
-        event.record()
+        event.record(self._stream)
         return event
 
     def _between(self, before: Any, after: Any) -> float:
         if not self._on_cuda:
             return after - before
-        # A copy's own stream may be ahead of the one that computes.
-        return max(before.elapsed_time(after) / 1e3, 0.0)
+        return before.elapsed_time(after) / 1e3
 
 
 class TimedStep(OptimizerWrapper):

@@ -45,6 +45,25 @@ def test_one_process_is_not_told_to_use_fewer() -> None:
     assert "Limited by computing" in told
 
 
+def test_on_cuda_every_mark_is_of_the_stream_that_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    current, recorded = ["computes"], []
+
+    class Event:
+        def __init__(self, enable_timing: bool) -> None:
+            assert enable_timing
+
+        def record(self, stream: str | None = None) -> None:
+            recorded.append(stream or current[0])
+
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: current[0])
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    phases = StepPhases(torch.device("cuda"))
+    phases.begin()
+    current[0] = "copies"
+    assert next(phases.waiting(iter([])), None) is None
+    assert recorded == ["computes"] * 3
+
+
 @pytest.mark.parametrize("pipeline", ["overlapped", "plain"])
 def test_the_phases_of_a_training_add_up_to_its_steps(
     make_spec: SpecMaker, capsys: pytest.CaptureFixture[str], pipeline: str
