@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from fbgemm_gpu.split_embedding_configs import EmbOptimType
@@ -28,6 +28,8 @@ from pipeline.training.checkpoints.storage import MODEL
 from pipeline.training.checkpoints.stored_tensor import Box, StoredTensor, stored
 from pipeline.training.optimizers import Optimizers
 
+# Of the tables' optimizer: what it keeps, by parameter and name.
+_State: TypeAlias = Mapping[str, Mapping[str, Any]]
 _STEP = "embedding_optimizer.step"
 # What torch, torchrec and FBGEMM call the same moment.
 _MOMENTS = {
@@ -47,7 +49,11 @@ _COUNTING = {
 
 def model_tensors(module: nn.Module) -> dict[str, StoredTensor]:
     """The model's state; loading fills it in place."""
-    return {f"{MODEL}{name}": stored(value) for name, value in module.state_dict().items()}
+    return _of_model(module.state_dict())
+
+
+def _of_model(weights: Mapping[str, torch.Tensor]) -> dict[str, StoredTensor]:
+    return {f"{MODEL}{name}": stored(value) for name, value in weights.items()}
 
 
 def tensors_to_save(module: nn.Module, optimizers: Optimizers) -> dict[str, StoredTensor]:
@@ -55,11 +61,12 @@ def tensors_to_save(module: nn.Module, optimizers: Optimizers) -> dict[str, Stor
 
     To be asked for anew every time, since torchrec flushes its caches then.
     """
-    tensors = model_tensors(module) | _dense_moments(optimizers)
-    for name, weight, moment in _table_moments(module, optimizers):
+    weights, moments = module.state_dict(), _embedding_state(optimizers)
+    tensors = _of_model(weights) | _dense_moments(optimizers)
+    for name, weight, moment in _table_moments(weights, moments):
         of_rows = is_row_moment(moment)
         tensors[name] = row_moment_to_save(weight, moment) if of_rows else stored(moment)
-    if counts := _step_counts(module, optimizers):
+    if counts := _step_counts(module, moments):
         tensors[_STEP] = stored(counts[0])
     return tensors
 
@@ -68,14 +75,15 @@ def tensors_to_load(
     module: nn.Module, optimizers: Optimizers, record: CheckpointRecord
 ) -> dict[str, StoredTensor]:
     """Where the tensors of a checkpoint go, whatever sharding wrote it."""
-    tensors = model_tensors(module) | _dense_moments(optimizers)
-    for name, weight, moment in _table_moments(module, optimizers):
+    weights, moments = module.state_dict(), _embedding_state(optimizers)
+    tensors = _of_model(weights) | _dense_moments(optimizers)
+    for name, weight, moment in _table_moments(weights, moments):
         if not is_row_moment(moment):
             tensors[name] = stored(moment)
             continue
         saved = record.tensors.get(name)
         tensors[name] = row_moment_to_load(weight, moment, saved.shape[-1] if saved else 1)
-    if counts := _step_counts(module, optimizers):
+    if counts := _step_counts(module, moments):
         tensors[_STEP] = _count_target(counts)
     return tensors
 
@@ -89,12 +97,14 @@ def _dense_moments(optimizers: Optimizers) -> dict[str, StoredTensor]:
     }
 
 
+def _embedding_state(optimizers: Optimizers) -> _State:
+    return optimizers.embedding.state_dict()["state"]
+
+
 def _table_moments(
-    module: nn.Module, optimizers: Optimizers
+    weights: Mapping[str, torch.Tensor], state: _State
 ) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
     """The name, the table's weight and the moment, plain or sharded, of every moment."""
-    weights = module.state_dict()
-    state: Mapping[str, Mapping[str, Any]] = optimizers.embedding.state_dict()["state"]
     for parameter, moments in state.items():
         table = parameter.removesuffix(".weight").rpartition(".")[2]
         for key, moment in moments.items():
@@ -104,15 +114,13 @@ def _table_moments(
                 yield name, weights[parameter], moment
 
 
-def _step_counts(module: nn.Module, optimizers: Optimizers) -> list[torch.Tensor]:
+def _step_counts(module: nn.Module, state: _State) -> list[torch.Tensor]:
     """Every count of steps that Adam and its kin keep on this rank, as tensors of one number.
 
     FBGEMM takes the count from ``iter`` at the first step after a start, and counts on.
     """
     replicated = [
-        moments["step"]
-        for moments in optimizers.embedding.state_dict()["state"].values()
-        if "step" in moments and "exp_avg" in moments
+        moments["step"] for moments in state.values() if "step" in moments and "exp_avg" in moments
     ]
     fused = [
         kernel.iter[0]
