@@ -30,6 +30,8 @@ _UVM = (EmbeddingComputeKernel.FUSED_UVM.value, EmbeddingComputeKernel.FUSED_UVM
 class TableMemory:
     """Bytes of weights and optimizer state by rank: on the rank's device, and in the host's memory.
 
+    Of tables that every rank holds whole their gradients too: they are as large as the tables.
+
     On CPU the two are one memory, and ``host`` is nothing.
     """
 
@@ -86,6 +88,9 @@ def table_memory(
                 device[rank] += int(share * rows * columns * _FLOAT_BYTES)
             else:
                 device[rank] += _bytes(rows, columns, optimizer)
+            if placement.sharding_spec is None:
+                # DistributedDataParallel keeps a gradient of the whole table.
+                device[rank] += rows * columns * _FLOAT_BYTES
     return TableMemory(tuple(device), tuple(host))
 
 

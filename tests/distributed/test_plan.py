@@ -62,10 +62,11 @@ def test_parts_by_columns_have_row_moments_of_their_own(make_spec: SpecMaker) ->
     assert sum(bytes_held(by_row, world_size=3)) == rows * (12 + 3) * 4
 
 
-def test_replicated_tables_are_held_by_every_rank(make_spec: SpecMaker) -> None:
+def test_replicated_tables_are_held_by_every_rank_with_their_gradient(make_spec: SpecMaker) -> None:
+    """12 columns of weights, of gradient and of Adam's two moments."""
     spec = make_spec(embedding_optimizer={"name": "adam"})
     rows = sum(field.cardinality for field in read_manifest(spec.dataset_directory).fields)
-    assert bytes_held(spec, world_size=3) == [rows * 36 * 4] * 3
+    assert bytes_held(spec, world_size=3) == [rows * 48 * 4] * 3
 
 
 def test_a_cached_table_is_on_the_host_and_a_share_of_its_rows_on_the_device(
