@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torchrec.distributed.embedding_types import EmbeddingComputeKernel
-from torchrec.distributed.types import ShardingPlan
+from torchrec.distributed.types import ParameterSharding, ShardingPlan
 
 from pipeline.distributed.hardware import Cluster
 from pipeline.distributed.plan import parts, placements
@@ -23,6 +23,10 @@ _DENSE_MOMENTS = {"adam": 2, "adamw": 2, "sgd": 0}
 # The embeddings of a rank's rows: as looked up, as received from the other ranks, and the gradients
 # of both. The copies that the model makes are among the tensors that autograd saves.
 _EMBEDDING_COPIES = 4
+# FBGEMM's cache keeps of a slot whose row it holds and when that was last read, and for every row
+# of the table the number of that table.
+_SLOT_BYTES = 16
+_MAP_BYTES = 4
 _UVM = (EmbeddingComputeKernel.FUSED_UVM.value, EmbeddingComputeKernel.FUSED_UVM_CACHING.value)
 
 
@@ -79,19 +83,35 @@ def table_memory(
     device, host = [0] * world_size, [0] * world_size
     for table in tables:
         placement = placed[table.name]
-        cache = placement.cache_params
-        caching = placement.compute_kernel == EmbeddingComputeKernel.FUSED_UVM_CACHING.value
-        share = cache.load_factor if caching and cache else 0.0
         for rank, rows, columns in parts(placement, table, world_size):
-            if placement.compute_kernel in _UVM:
-                host[rank] += _bytes(rows, columns, optimizer)
-                device[rank] += int(share * rows * columns * _FLOAT_BYTES)
-            else:
-                device[rank] += _bytes(rows, columns, optimizer)
-            if placement.sharding_spec is None:
-                # DistributedDataParallel keeps a gradient of the whole table.
-                device[rank] += rows * columns * _FLOAT_BYTES
+            on_device, on_host = _part_bytes(placement, rows, columns, optimizer)
+            device[rank] += on_device
+            host[rank] += on_host
     return TableMemory(tuple(device), tuple(host))
+
+
+def _part_bytes(
+    placement: ParameterSharding, rows: int, columns: int, optimizer: str
+) -> tuple[int, int]:
+    """Of one part of a table: bytes on the device, and in the host's memory."""
+    held = _bytes(rows, columns, optimizer)
+    if placement.sharding_spec is None:
+        # DistributedDataParallel keeps a gradient of the whole table.
+        return held + rows * columns * _FLOAT_BYTES, 0
+    if placement.compute_kernel not in _UVM:
+        return held, 0
+    # What the optimizer has by row FBGEMM keeps on the device, wherever the weights are.
+    by_row = rows * TABLE_OPTIMIZERS[optimizer].row_moments * _FLOAT_BYTES
+    return by_row + _cache_bytes(placement, rows, columns), held - by_row
+
+
+def _cache_bytes(placement: ParameterSharding, rows: int, columns: int) -> int:
+    """What FBGEMM's cache of a part takes of the device: its slots, and a number for every row."""
+    cache = placement.cache_params
+    if placement.compute_kernel != EmbeddingComputeKernel.FUSED_UVM_CACHING.value or not cache:
+        return 0
+    slots = int(cache.load_factor * rows)
+    return slots * (columns * _FLOAT_BYTES + _SLOT_BYTES) + rows * _MAP_BYTES
 
 
 def _bytes(rows: int, columns: int, optimizer: str) -> int:

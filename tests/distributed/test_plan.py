@@ -9,7 +9,7 @@ from small_trainings import SpecMaker
 
 from pipeline.data.manifest import Field, read_manifest
 from pipeline.distributed.hardware import GIB, Cluster, named_hardware
-from pipeline.distributed.memory import table_memory
+from pipeline.distributed.memory import TableMemory, table_memory
 from pipeline.distributed.plan import describe_plan, describe_ranks, make_plan, placements
 from pipeline.distributed.plan_record import plan_record, read_plan
 from pipeline.distributed.sharding_group import ShardingGroup
@@ -69,18 +69,38 @@ def test_replicated_tables_are_held_by_every_rank_with_their_gradient(make_spec:
     assert bytes_held(spec, world_size=3) == [rows * 48 * 4] * 3
 
 
-def test_a_cached_table_is_on_the_host_and_a_share_of_its_rows_on_the_device(
-    make_spec: SpecMaker,
-) -> None:
-    rule = {"kernel": ["fused_uvm_caching"], "cache_load_factor": 0.25}
-    spec = make_spec(sharding={"type": "table_wise", "rules": [rule]})
-    task = task_of(spec)
-    tables = task.model.embedding_sets.tables
-    plan = make_plan(task, spec, cluster_of("h200", 2))
-    memory = table_memory(plan, tables, "adagrad", 2)
-    rows = sum(table.rows for table in tables)
-    assert sum(memory.host) == rows * 24 * 4
-    assert sum(memory.device) == rows * 12 * 4 // 4
+# By row: Adagrad's moment beside the weights, row-wise Adagrad's one number, or partial row-wise
+# Adam's moment and one number. FBGEMM keeps the numbers by row on the device.
+@pytest.mark.parametrize(
+    ("optimizer", "on_host", "on_device"),
+    [("adagrad", 24, 0), ("rowwise_adagrad", 12, 1), ("partial_rowwise_adam", 24, 1)],
+)
+class TestTablesInTheHostsMemory:
+    def memory(self, spec: Spec, optimizer: str) -> TableMemory:
+        task = task_of(spec)
+        plan = make_plan(task, spec, cluster_of("h200", 2))
+        return table_memory(plan, task.model.embedding_sets.tables, optimizer, 2)
+
+    def test_have_their_numbers_by_row_on_the_device(
+        self, make_spec: SpecMaker, optimizer: str, on_host: int, on_device: int
+    ) -> None:
+        spec = make_spec(sharding={"type": "table_wise", "rules": [{"kernel": ["fused_uvm"]}]})
+        memory = self.memory(spec, optimizer)
+        rows = sum(field.cardinality for field in read_manifest(spec.dataset_directory).fields)
+        assert sum(memory.host) == rows * on_host * 4
+        assert sum(memory.device) == rows * on_device * 4
+
+    def test_have_their_cache_there_too(
+        self, make_spec: SpecMaker, optimizer: str, on_host: int, on_device: int
+    ) -> None:
+        """A quarter of the rows with 16 bytes each, and 4 bytes for every row."""
+        rule = {"kernel": ["fused_uvm_caching"], "cache_load_factor": 0.25}
+        spec = make_spec(sharding={"type": "table_wise", "rules": [rule]})
+        memory = self.memory(spec, optimizer)
+        rows = [field.cardinality for field in read_manifest(spec.dataset_directory).fields]
+        assert sum(memory.host) == sum(rows) * on_host * 4
+        slots = sum(count // 4 for count in rows)
+        assert sum(memory.device) == slots * (48 + 16) + sum(rows) * (4 + on_device * 4)
 
 
 def test_alone_a_rank_holds_whole_tables(make_spec: SpecMaker) -> None:
