@@ -28,7 +28,7 @@ from pipeline.distributed.sharder import make_sharder
 from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
 from pipeline.distributed.table_copies import sharding_environment
 from pipeline.model.click_task import ClickTask
-from pipeline.model.initialization import TableInitializer
+from pipeline.model.initialization import TableInitializer, pieces
 from pipeline.model.tables import Table
 from pipeline.spec import Spec
 
@@ -140,11 +140,16 @@ def _total_rows(tables: tuple[Table, ...]) -> int:
 def initialize_tables(
     module: nn.Module, tables: tuple[Table, ...], initializer: TableInitializer
 ) -> None:
-    """Writes the starting values into this rank's part of every table."""
+    """Writes the starting values into this rank's part of every table.
+
+    Piece by piece: drawn whole, a part would need its own size of host memory three times over.
+    """
     state = module.state_dict()
     for table in tables:
         for weight, rows, columns in local_parts(state[TABLE_KEY.format(table.name)]):
-            weight.copy_(initializer.rows(table, rows.start, rows.stop)[:, columns])
+            for piece in pieces(rows):
+                values = initializer.rows(table, piece.start, piece.stop)[:, columns]
+                weight[piece.start - rows.start : piece.stop - rows.start].copy_(values)
 
 
 def local_parts(weight: torch.Tensor) -> Iterator[tuple[torch.Tensor, slice, slice]]:

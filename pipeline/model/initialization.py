@@ -6,6 +6,7 @@ and separate tables, and any number of ranks, begin with the same weights.
 
 import hashlib
 import math
+from collections.abc import Iterator
 
 import torch
 
@@ -14,6 +15,15 @@ from pipeline.spec_model import ModelSpec
 
 # Rows drawn from one generator. A shard that begins inside a block draws the block whole.
 BLOCK_ROWS = 65_536
+
+
+def pieces(rows: slice) -> Iterator[slice]:
+    """Rows of a table cut where a generator's rows end, so that each is drawn once."""
+    start = rows.start
+    while start < rows.stop:
+        stop = min((start // BLOCK_ROWS + 1) * BLOCK_ROWS, rows.stop)
+        yield slice(start, stop)
+        start = stop
 
 
 class TableInitializer:
