@@ -211,6 +211,8 @@ def _smaller_state(spec: Spec) -> Iterator[tuple[str, Spec]]:
         )
         changed = spec.model_copy(update={"embedding_optimizer": optimizer})
         name = "embedding_optimizer.name=rowwise_adagrad"
+        if spec.embedding_optimizer.weight_decay:
+            name = f"{name} embedding_optimizer.weight_decay=0"
         if spec.sharding.type == "data_parallel":
             changed, name = _with_sharding(changed, type="auto"), f"{name} sharding.type=auto"
         yield name, changed

@@ -36,10 +36,10 @@ def cluster_of(spec: Spec, ranks: int, device: str = "h200") -> Cluster:
 def make_tight(make_spec: SpecMaker) -> Any:
     """A spec for devices of so many GiB."""
 
-    def make(gib: float, optimizer: str = "adam", **sharding: Any) -> Spec:
+    def make(gib: float, weight_decay: float = 0.0, **sharding: Any) -> Spec:
         hardware = {"hbm_gib": gib, "ddr_gib": 64.0}
         return make_spec(
-            embedding_optimizer={"name": optimizer},
+            embedding_optimizer={"name": "adam", "weight_decay": weight_decay},
             sharding={"hardware": hardware, "reserved_share": 0.1, **sharding},
         )
 
@@ -58,7 +58,7 @@ def outcome_with(changes: str, spec: Spec, manifest: Manifest, ranks: int) -> Fi
         key, _, value = word.partition("=")
         section, name = key.split(".")
         rules = [{"kernel": ["fused_uvm_caching"]}] if "caching" in value else []
-        values[section][name] = rules if name == "rules" else value
+        values[section][name] = {"rules": rules, "weight_decay": 0}.get(name, value)
     changed = Spec.model_validate(values)
     return fit(changed, manifest, cluster_of(changed, ranks))
 
@@ -82,6 +82,7 @@ def test_tables_of_a_fitting_model_are_within_every_ranks_memory(
         # Two tables of 1.34 GiB are each too large for a rank; by rows they fit three.
         (1.4, {"type": "table_wise", "reserved_share": 0.2}, 3, "sharding.type=row_wise"),
         (1.0, {}, 2, "embedding_optimizer.name=rowwise_adagrad"),
+        (1.0, {"weight_decay": 0.1}, 2, "rowwise_adagrad embedding_optimizer.weight_decay=0"),
         (1.0, {}, 2, "--world-size"),
         (1.0, {}, 2, "fused_uvm_caching"),
         (0.5, {"type": "data_parallel"}, 2, "sharding.type=auto"),
