@@ -145,10 +145,10 @@ def remedies(spec: Spec, manifest: Manifest, outcome: Fit) -> list[Remedy]:
     found += _more_ranks(spec, manifest, outcome, "")
     if found:
         return found
-    by_rows = _with_sharding(spec, type="row_wise", rules=())
+    name, by_rows = _by_type(spec, "row_wise")
     return [
         *_tried(_double_changes(spec, cluster), manifest),
-        *_more_ranks(by_rows, manifest, outcome, " sharding.type=row_wise"),
+        *_more_ranks(by_rows, manifest, outcome, f" {name}"),
     ]
 
 
@@ -167,13 +167,15 @@ def _tried(changes: Iterable[_Change], manifest: Manifest) -> Iterator[Remedy]:
 
 def _single_changes(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
     """Another sharding, less state, the host's memory."""
-    rules = " sharding.rules='[]'" if spec.sharding.rules else ""
     for kind in ("auto", "row_wise"):
         if spec.sharding.type != kind or spec.sharding.rules:
-            changed = _with_sharding(spec, type=kind, rules=())
-            yield f"sharding.type={kind}{rules}", changed, cluster
-    for name, changed in _smaller_state(spec):
-        yield name, changed, cluster
+            name, changed = _by_type(spec, kind)
+            yield name, changed, cluster
+    for name, smaller in _smaller_state(spec):
+        if spec.sharding.type == "data_parallel":  # Which has no optimizer of less state.
+            yield f"{name} sharding.type=auto", _with_sharding(smaller, type="auto"), cluster
+        else:
+            yield name, smaller, cluster
     if cluster.hardware.device == "cuda":
         name, changed = _cached(spec)
         yield name, changed, cluster
@@ -190,8 +192,8 @@ def _larger_groups(spec: Spec, group: ShardingGroup, cluster: Cluster) -> Iterat
 def _double_changes(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
     """Less state, and by rows or from the host's memory."""
     for name, smaller in _smaller_state(spec):
-        by_rows = _with_sharding(smaller, type="row_wise", rules=())
-        yield f"{name} sharding.type=row_wise", by_rows, cluster
+        sharding, by_rows = _by_type(smaller, "row_wise")
+        yield f"{name} {sharding}", by_rows, cluster
         if cluster.hardware.device == "cuda":
             uvm, cached = _cached(smaller)
             yield f"{name} {uvm}", cached, cluster
@@ -200,6 +202,12 @@ def _double_changes(spec: Spec, cluster: Cluster) -> Iterator[_Change]:
 def _with_sharding(spec: Spec, **changes: object) -> Spec:
     sharding = spec.sharding.model_copy(update=changes)
     return spec.model_copy(update={"sharding": sharding})
+
+
+def _by_type(spec: Spec, kind: str) -> tuple[str, Spec]:
+    """One sharding type for every table, and no rules, which would come before it."""
+    rules = " sharding.rules='[]'" if spec.sharding.rules else ""
+    return f"sharding.type={kind}{rules}", _with_sharding(spec, type=kind, rules=())
 
 
 def _smaller_state(spec: Spec) -> Iterator[tuple[str, Spec]]:
@@ -213,8 +221,6 @@ def _smaller_state(spec: Spec) -> Iterator[tuple[str, Spec]]:
         name = "embedding_optimizer.name=rowwise_adagrad"
         if spec.embedding_optimizer.weight_decay:
             name = f"{name} embedding_optimizer.weight_decay=0"
-        if spec.sharding.type == "data_parallel":
-            changed, name = _with_sharding(changed, type="auto"), f"{name} sharding.type=auto"
         yield name, changed
 
 

@@ -19,6 +19,7 @@ from pipeline.model.dense_part import DensePart
 from pipeline.spec import Spec
 
 LARGE_ROWS = 10_000_000
+TABLE_WISE = {"type": ["table_wise"]}
 
 
 @pytest.fixture
@@ -36,8 +37,10 @@ def cluster_of(spec: Spec, ranks: int, device: str = "h200") -> Cluster:
 def make_tight(make_spec: SpecMaker) -> Any:
     """A spec for devices of so many GiB."""
 
-    def make(gib: float, weight_decay: float = 0.0, **sharding: Any) -> Spec:
-        hardware = {"hbm_gib": gib, "ddr_gib": 64.0}
+    def make(
+        gib: float, weight_decay: float = 0.0, host_gib: float = 64.0, **sharding: Any
+    ) -> Spec:
+        hardware = {"hbm_gib": gib, "ddr_gib": host_gib}
         return make_spec(
             embedding_optimizer={"name": "adam", "weight_decay": weight_decay},
             sharding={"hardware": hardware, "reserved_share": 0.1, **sharding},
@@ -87,6 +90,13 @@ def test_tables_of_a_fitting_model_are_within_every_ranks_memory(
         (1.0, {}, 2, "fused_uvm_caching"),
         (0.5, {"type": "data_parallel"}, 2, "sharding.type=auto"),
         (0.2, {"type": "table_wise"}, 2, "sharding.type=row_wise"),
+        # With the state of one number a row, and by rows, which the rule keeps them from.
+        (
+            0.4,
+            {"type": "data_parallel", "rules": [TABLE_WISE], "host_gib": 0.5},
+            3,
+            "embedding_optimizer.name=rowwise_adagrad sharding.type=row_wise sharding.rules='[]'",
+        ),
     ],
 )
 def test_every_remedy_makes_the_model_fit(
@@ -99,6 +109,8 @@ def test_every_remedy_makes_the_model_fit(
     found = remedies(spec, manifest, outcome)
     assert any(named in remedy.change for remedy in found), found
     for remedy in found:
+        settings = [word.partition("=")[0] for word in remedy.change.split()]
+        assert len(settings) == len(set(settings)), remedy
         changed = outcome_with(remedy.change, spec, manifest, ranks)
         assert changed.problem == "", remedy
         assert changed.memory is not None
