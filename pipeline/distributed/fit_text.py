@@ -5,7 +5,7 @@ from statistics import fmean
 
 from pipeline.distributed.fit import Fit, Remedy, in_units
 from pipeline.distributed.memory import table_bytes, table_memory
-from pipeline.distributed.plan import describe_ranks, placements
+from pipeline.distributed.plan import PLACE_HEADING, describe_place, placements
 from pipeline.spec import Spec
 
 _MIB = 2**20
@@ -60,18 +60,10 @@ def _tables(outcome: Fit, spec: Spec) -> str:
     optimizer = spec.embedding_optimizer.name
     placed = placements(outcome.plan) if outcome.plan is not None else {}
     width = max(len(table.name) for table in outcome.tables)
-    lines = [
-        f"{'table':<{width}} {'rows':>13} {'columns':>7} {'MiB':>11} {'sharding':<17} "
-        f"{'kernel':<17} ranks"
-    ]
+    lines = [f"{'table':<{width}} {'rows':>13} {'columns':>7} {'MiB':>11} {PLACE_HEADING}"]
     for table in outcome.tables:
         placement = placed.get(table.name)
-        where = "-"
-        if placement is not None:
-            where = (
-                f"{placement.sharding_type:<17} {placement.compute_kernel:<17} "
-                f"{describe_ranks(placement.ranks or [])}"
-            )
+        where = "-" if placement is None else describe_place(placement)
         size = table_bytes(table, optimizer) / _MIB
         lines.append(
             f"{table.name:<{width}} {table.rows:>13,} {table.physical_columns:>7} {size:>11,.2f} "

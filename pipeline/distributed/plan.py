@@ -30,6 +30,7 @@ from pipeline.spec import Spec
 
 # Where TorchRec looks for the class of a parameter's optimizer.
 _MARK = "_optimizer_classes"
+PLACE_HEADING = f"{'sharding':<17} {'kernel':<17} ranks"
 
 
 class NoPlanError(Exception):
@@ -146,18 +147,22 @@ def describe_plan(plan: ShardingPlan, tables: Sequence[Table], group: ShardingGr
     """
     placed = placements(plan)
     width = max(len(table.name) for table in tables)
-    lines = [
-        f"{'table':<{width}} {'rows':>12} {'columns':>8} {'sharding':<17} {'kernel':<17} ranks"
+    lines = [f"{'table':<{width}} {'rows':>12} {'columns':>8} {PLACE_HEADING}"]
+    lines += [
+        f"{table.name:<{width}} {table.rows:>12,} {table.physical_columns:>8} "
+        f"{describe_place(placed[table.name])}"
+        for table in tables
     ]
-    for table in tables:
-        placement = placed[table.name]
-        lines.append(
-            f"{table.name:<{width}} {table.rows:>12,} {table.physical_columns:>8} "
-            f"{placement.sharding_type:<17} {placement.compute_kernel:<17} "
-            f"{describe_ranks(placement.ranks or [])}"
-        )
     heading = [f"{group}\n"] if group.copies > 1 else []
     return "\n".join([*heading, *lines]) + "\n"
+
+
+def describe_place(placement: ParameterSharding) -> str:
+    """Where a table is, in the columns of ``PLACE_HEADING``."""
+    return (
+        f"{placement.sharding_type:<17} {placement.compute_kernel:<17} "
+        f"{describe_ranks(placement.ranks or [])}"
+    )
 
 
 def describe_ranks(ranks: Sequence[int]) -> str:
