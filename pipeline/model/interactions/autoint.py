@@ -8,6 +8,10 @@ from pipeline.model.layers import HiddenBlock
 from pipeline.model.row_blocks import block_rows
 from pipeline.spec_model import GroupSpec, ModelSpec
 
+# torch's flash attention, which serves bf16 on CUDA, takes no larger batch: its grid has a block
+# for each, in a dimension that CUDA limits to this.
+MOST_ON_CUDA = 65_535
+
 
 class SetAttention(nn.Module):
     """Self-attention over fields for every set: (M, B, F, in) -> (M, B, F, heads x head_dim).
@@ -45,6 +49,19 @@ class SetAttention(nn.Module):
         return outputs.unflatten(1, inputs.shape[1:3])
 
 
+def attention_rows(sets: int, set_numbers: int, device: torch.device) -> int:
+    """The rows whose attention is computed at once.
+
+    Args:
+        sets: M.
+        set_numbers: the numbers that one row has in one set.
+        device: where they are.
+    """
+    rows = block_rows(sets * set_numbers, device)
+    # M times the rows is the batch that torch's attention sees.
+    return min(rows, MOST_ON_CUDA // sets) if device.type == "cuda" else rows
+
+
 class AutoInt(Interaction):
     """h = hidden block of the fields after layers of self-attention: (M, B, F, K) -> (M, B, H).
 
@@ -73,6 +90,6 @@ class AutoInt(Interaction):
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(M, B, F, K) -> (M, B, H)."""
         sets, _, fields, _ = embeddings.shape
-        rows = block_rows(sets * fields * self._width, embeddings.device)
+        rows = attention_rows(sets, fields * self._width, embeddings.device)
         parts = [self.attention(block).flatten(2) for block in embeddings.split(rows, dim=1)]
         return self.projection(torch.cat(parts, dim=1))

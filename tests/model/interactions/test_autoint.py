@@ -4,8 +4,9 @@ from interaction_laws import HIDDEN, InteractionLaws, build, embeddings_for, hid
 from single_embedding_laws import MLP, SIZE, SingleEmbeddingLaws, block_parameters
 from torch import Tensor, nn
 
-from pipeline.model.interactions.autoint import AutoInt, SetAttention
+from pipeline.model.interactions.autoint import AutoInt, SetAttention, attention_rows
 from pipeline.model.multi_embedding import MultiEmbedding
+from pipeline.model.row_blocks import block_rows
 from pipeline.spec_model import AutoIntSpec, GroupSpec, ModelSpec
 
 
@@ -119,3 +120,14 @@ def test_does_not_depend_on_the_order_of_the_fields_but_in_its_outputs_order() -
     order = torch.tensor([3, 0, 5, 1, 4, 2])
     found = interaction.attention(embeddings[:, :, order])
     torch.testing.assert_close(found, interaction.attention(embeddings)[:, :, order])
+
+
+@pytest.mark.parametrize("sets", [1, 4, 7])
+def test_attends_to_no_more_rows_at_once_than_cudas_kernels_take(sets: int) -> None:
+    assert attention_rows(sets, 10, torch.device("cuda")) == 65_535 // sets
+    assert attention_rows(sets, 2**20, torch.device("cuda")) == 2**28 // (sets * 2**20)
+
+
+def test_has_the_blocks_of_every_interaction_on_cpu() -> None:
+    cpu = torch.device("cpu")
+    assert attention_rows(2, 1, cpu) == block_rows(2, cpu) > 65_535
