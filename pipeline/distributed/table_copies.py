@@ -3,7 +3,7 @@
 A group's step is by the mean gradient over its own rows: the copies differ after it, and their
 mean, moments included, is the tables again. For SGD that is the step by the mean gradient over the
 global batch, as one group would make it. A second moment becomes the mean over groups of squares,
-where one group has the square of the mean: no smaller, so steps are no longer.
+where one group has the square of the mean, which is no larger.
 
 TorchRec's ``DMPCollection`` does the same, for CUDA and moments named ``sum`` (Adagrad's) alone.
 """
