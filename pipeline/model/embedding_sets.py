@@ -1,7 +1,8 @@
 """Embedding sets: every field's M independent embeddings, looked up in one go.
 
-One ``EmbeddingBagCollection`` holds the tables of all groups, so that a sharded model has one
-exchange of ids, one fused lookup and one exchange of embeddings a step.
+One ``EmbeddingBagCollection`` holds the tables of all groups, so that a sharded model has no more
+exchanges and lookups for having more groups. In a step TorchRec makes one exchange of ids and one
+of embeddings for each sharding type, and under it one fused lookup for each kernel and pooling.
 """
 
 from collections.abc import Sequence
