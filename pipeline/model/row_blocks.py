@@ -2,9 +2,9 @@
 
 import torch
 
-# Numbers that a block holds. On CPU 4 MiB in float32, which stay in the caches and whose memory is
-# used again; a tensor of more than 32 MiB is new pages of the operating system every time, which
-# cost as much as the arithmetic. Elsewhere 1 GiB.
+# Numbers that a block holds. On CPU 4 MiB in float32, which stay in the caches. Where a process
+# does not keep freed memory (distributed/freed_memory.py), a tensor of more than 32 MiB is also new
+# pages of the operating system every time. Elsewhere 1 GiB.
 BLOCK_NUMBERS = {"cpu": 2**20}
 BLOCK_NUMBERS_ELSEWHERE = 2**28
 
