@@ -5,7 +5,7 @@ Each set has weights of its own, and one batched operation serves them all.
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,8 +13,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from pipeline.model.aligned_rows import empty_aligned
 from pipeline.model.compute_type import compute_type
-
-Normalization = Literal["batch", "synchronized_batch", "layer", "none"]
+from pipeline.spec_model import Normalization
 
 
 class SetLinear(nn.Module):

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from pipeline.model.layers import (
     Dropout,
     HiddenBlock,
-    Normalization,
     SetBatchNorm,
     SetLayerNorm,
     SetLinear,
     set_normalization,
 )
+from pipeline.spec_model import Normalization
 
 SETS, ROWS, WIDTH = 3, 7, 5
 

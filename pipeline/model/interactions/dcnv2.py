@@ -53,19 +53,24 @@ class DCNv2(Interaction):
 
     def block_norms(self) -> torch.Tensor | None:
         """||W_(i->j)||_F^2, (layers, M, F, F): of the block that takes e_i to what e_j meets."""
-        blocks = torch.stack([self._blocks(layer) for layer in range(len(self.weights))])
+        weights = self.applied_weights()
+        blocks = torch.stack([self._blocks(layer, of) for layer, of in enumerate(weights)])
         return blocks.square().sum(dim=(3, 5))
 
     def sub_embedding_maps(self, field: int) -> torch.Tensor | None:
         """Of the first layer, x_0 * (W_0 x_0): (M, F, K, K)."""
-        return self._blocks(0)[:, field].transpose(1, 2)
+        return self._blocks(0, self.applied_weights()[0])[:, field].transpose(1, 2)
 
-    def _blocks(self, layer: int) -> torch.Tensor:
+    def _blocks(self, layer: int, weight: torch.Tensor) -> torch.Tensor:
         """(M, F, K, F, K): at [m, i, :, j] what takes e_i to what e_j meets."""
-        weight = self.applied_weights()[layer]
         if self.reductions:
             weight = torch.bmm(self.reductions[layer], weight)
-        return weight.unflatten(2, (self._fields, -1)).unflatten(1, (self._fields, -1))
+        return self._by_pair(weight)
+
+    def _by_pair(self, weight: torch.Tensor) -> torch.Tensor:
+        """(M, d, d) -> (M, F, K, F, K)."""
+        fields = self._fields
+        return weight.unflatten(2, (fields, -1)).unflatten(1, (fields, -1))
 
 
 def _matrices(layers: int, sets: int, rows: int, columns: int) -> nn.ParameterList:

@@ -32,7 +32,7 @@ class RegularizedDCNv2(DCNv2):
     def applied_weights(self) -> list[torch.Tensor]:
         """By layer (M, d, d), scaled."""
         return [
-            (self._unscaled_blocks(weight) * scale[:, :, None, :, None]).view_as(weight)
+            (self._by_pair(weight) * scale[:, :, None, :, None]).view_as(weight)
             for weight, scale in zip(self.weights, self.scales, strict=True)
         ]
 
@@ -40,15 +40,8 @@ class RegularizedDCNv2(DCNv2):
         """The distance of the blocks from unitary matrices, weighted."""
         if not self._weight:
             return None
-        distances = [
-            _distance_from_unitary(self._unscaled_blocks(weight)) for weight in self.weights
-        ]
+        distances = [_distance_from_unitary(self._by_pair(weight)) for weight in self.weights]
         return self._weight * torch.stack(distances).sum()
-
-    def _unscaled_blocks(self, weight: torch.Tensor) -> torch.Tensor:
-        """(M, d, d) -> (M, F, K, F, K)."""
-        fields = self._fields
-        return weight.unflatten(2, (fields, -1)).unflatten(1, (fields, -1))
 
 
 def _distance_from_unitary(blocks: torch.Tensor) -> torch.Tensor:
