@@ -26,7 +26,9 @@ def cross(
         reductions: by layer V_l, (M, d, rank); none where W_l is (M, d, d).
         biases: by layer (M, 1, d).
     """
-    return _Cross.apply(len(weights), first, *weights, *biases, *reductions)
+    # Inside of forward it is off, whatever it is here.
+    kept = torch.is_grad_enabled()
+    return _Cross.apply(kept, len(weights), first, *weights, *biases, *reductions)
 
 
 class _Cross(torch.autograd.Function):
@@ -38,17 +40,20 @@ class _Cross(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, layers: int, given: torch.Tensor, *parameters: torch.Tensor
+        ctx: FunctionCtx, kept: bool, layers: int, given: torch.Tensor, *parameters: torch.Tensor
     ) -> torch.Tensor:
+        """``kept`` says whether what backward reads outlives its layer."""
         kind = compute_type(given)
         first, *cast = [tensor.to(kind) for tensor in (given, *parameters)]
         weights, biases, reductions = cast[:layers], cast[layers : 2 * layers], cast[2 * layers :]
         x, inputs, products = first, [], []
         for layer in range(layers):
             reduced = torch.bmm(x, reductions[layer]) if reductions else x
-            inputs.append(x)
             product = empty_aligned(first, *first.shape)
-            products.append(torch.baddbmm(biases[layer], reduced, weights[layer], out=product))
+            torch.baddbmm(biases[layer], reduced, weights[layer], out=product)
+            if kept:
+                inputs.append(x)
+                products.append(product)
             x = torch.addcmul(x, first, product)
         ctx.save_for_backward(*inputs, *products, *weights, *reductions)
         ctx.layers = layers  # type: ignore[attr-defined]
@@ -82,4 +87,4 @@ class _Cross(torch.autograd.Function):
             sum_of_gradients = empty_aligned(first, *first.shape)
             gradient = torch.baddbmm(gradient, of_product, weight, out=sum_of_gradients)
         found = [of_first.add_(gradient), *of_weights[::-1], *of_biases[::-1], *of_reductions[::-1]]
-        return None, *(tensor.to(kind) for tensor, kind in zip(found, ctx.kinds, strict=True))
+        return None, None, *(tensor.to(kind) for tensor, kind in zip(found, ctx.kinds, strict=True))

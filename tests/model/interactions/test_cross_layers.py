@@ -1,7 +1,12 @@
-"""DCNv2's cross layers as a compiler sees them."""
+"""DCNv2's cross layers as a compiler sees them, and what they hold."""
 
+import weakref
+
+import pytest
 import torch
 
+from pipeline.model.aligned_rows import empty_aligned
+from pipeline.model.interactions import cross_layers
 from pipeline.model.interactions.cross_layers import cross
 
 
@@ -14,3 +19,25 @@ def test_are_compiled_in_one_piece_where_rows_are_wide() -> None:
 
     compiled = torch.compile(layers, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(given.requires_grad_()), layers(given))
+
+
+@pytest.mark.parametrize(("with_gradients", "most"), [(True, 3), (False, 1)])
+def test_hold_the_products_of_layers_for_gradients_alone(
+    monkeypatch: pytest.MonkeyPatch, with_gradients: bool, most: int
+) -> None:
+    """``most`` products of earlier layers are there when the last of four is made."""
+    made: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    def noted(like: torch.Tensor, *shape: int) -> torch.Tensor:
+        alive.append(sum(product() is not None for product in made))
+        product = empty_aligned(like, *shape)
+        made.append(weakref.ref(product))
+        return product
+
+    monkeypatch.setattr(cross_layers, "empty_aligned", noted)
+    given = torch.rand(2, 3, 4, requires_grad=True)
+    weights, biases = [torch.rand(2, 4, 4)] * 4, [torch.rand(2, 1, 4)] * 4
+    with torch.set_grad_enabled(with_gradients):
+        cross(given, weights, [], biases)
+    assert alive == [min(layer, most) for layer in range(4)]
