@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoints
 from pathlib import Path
 
 import pytest
 
+from pipeline import registry
 from pipeline.console import InputError
 from pipeline.model.heads.head import Head
 from pipeline.model.interactions.interaction import Interaction
@@ -29,6 +31,27 @@ class Doubled(DNN):
 '''
 
 
+@pytest.fixture(autouse=True)
+def metadata_read_anew() -> Iterator[None]:
+    """A process reads the packages' metadata once; here packages come and go."""
+    registry._entry_points.cache_clear()
+    yield
+    registry._entry_points.cache_clear()
+
+
+@pytest.fixture
+def groups_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The groups of entry points that are looked for in the packages' metadata."""
+    read: list[str] = []
+
+    def entry_points(group: str) -> EntryPoints:
+        read.append(group)
+        return EntryPoints()
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    return read
+
+
 @pytest.fixture
 def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An installed package ``elsewhere`` with the entry point ``doubled``."""
@@ -49,6 +72,20 @@ def test_every_built_in_name_is_a_class_of_its_kind(kind: Kind) -> None:
     for name in BUILT_IN[kind]:
         assert check_name(kind, name) == name
         assert issubclass(load_component(kind, name, BASES[kind]), BASES[kind])
+
+
+def test_built_in_classes_are_found_without_the_metadata_of_packages(
+    groups_read: list[str],
+) -> None:
+    load_component("interaction", "dcnv2", Interaction)
+    assert groups_read == []
+
+
+def test_the_metadata_of_packages_is_read_once_for_a_kind(groups_read: list[str]) -> None:
+    for name in ("dcnv2", "dnn", "fm"):
+        check_name("interaction", name)
+    check_name("head", "mean")
+    assert groups_read == ["multi_embedding.interactions", "multi_embedding.heads"]
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_there_are() -> None:
