@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from pipeline.model.chosen_places import ChosenPlaces
 from pipeline.model.heads.head import Gate
 from pipeline.spec_model import GroupSpec
 
@@ -53,12 +54,22 @@ class Mixture(nn.Module):
             [place for place, of in enumerate(towers) if of == tower]
             for tower in range(max(towers) + 1)
         ]
-        self._columns = [
+        columns = [
             [starts[g] + m for g in members for m in range(groups[g].sets)]
             for members in self._groups
         ]
-        trained = [[owner in ("", label) for owner in owners] for label in labels]
+        self._sizes = [len(of_tower) for of_tower in columns]
+        # Of a gate's weights those of a tower's experts.
+        self.of_tower = nn.ModuleList(
+            nn.Identity() if chosen == [*range(self._experts)] else ChosenPlaces(chosen, dim=1)
+            for chosen in columns
+        )
+        trained = [
+            [owners[column] in ("", label) for of_tower in columns for column in of_tower]
+            for label in labels
+        ]
         everywhere = all(all(of_task) for of_task in trained)
+        # (T, S, 1), the experts tower by tower.
         mask = None if everywhere else torch.tensor(trained)[:, :, None]
         self.register_buffer("trained", mask, persistent=False)
 
@@ -72,23 +83,22 @@ class Mixture(nn.Module):
             means = [of_tower.sum(dim=0) / self._experts for of_tower in joined]
             return [mean.expand(self._tasks, -1, -1) for mean in means]
         weights = self._uniform(joined[0]) if gate is None else gate.weights
-        return [
-            self._weighed(of_tower, columns, weights)
-            for of_tower, columns in zip(joined, self._columns, strict=True)
-        ]
+        chosen = [choose(weights) for choose in self.of_tower]
+        if self.trained is None:
+            return [_sum(*of_tower) for of_tower in zip(chosen, joined, strict=True)]
+        masks = self.trained.split(self._sizes, dim=1)
+        return [_sum_for_owners(*of_tower) for of_tower in zip(chosen, joined, masks, strict=True)]
 
     def _uniform(self, outputs: torch.Tensor) -> torch.Tensor:
         shape = (self._tasks, self._experts, outputs.shape[1])
         return outputs.new_full(shape, 1 / self._experts)
 
-    def _weighed(
-        self, outputs: torch.Tensor, columns: list[int], weights: torch.Tensor
-    ) -> torch.Tensor:
-        chosen = weights[:, columns]
-        if self.trained is None:
-            return _sum(chosen, outputs)
-        trained = self.trained[:, columns]
-        return _sum(chosen * trained, outputs) + _sum(chosen * ~trained, outputs.detach())
+
+def _sum_for_owners(
+    weights: torch.Tensor, outputs: torch.Tensor, trained: torch.Tensor
+) -> torch.Tensor:
+    """The same as ``_sum``; gradients reach outputs where (T, S, 1) ``trained`` says."""
+    return _sum(weights * trained, outputs) + _sum(weights * ~trained, outputs.detach())
 
 
 def _sum(weights: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:

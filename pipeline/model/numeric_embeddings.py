@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from pipeline.model.chosen_places import ChosenPlaces
 from pipeline.model.tables import TableGroup
 
 # The order of magnitude of the tables' starting values: a larger one would hide them at first.
@@ -25,12 +26,13 @@ class NumericEmbeddings(nn.Module):
 
     def __init__(self, fields: Sequence[str], groups: Sequence[TableGroup]) -> None:
         super().__init__()
-        self._places = [group.places(fields) for group in groups]
-        shapes = [
-            (group.sets, len(places), group.columns)
-            for group, places in zip(groups, self._places, strict=True)
+        chosen = [(group, group.places(fields)) for group in groups]
+        shapes = [(group.sets, len(places), group.columns) for group, places in chosen if places]
+        self.read = nn.ModuleList(
+            nn.Identity() if len(places) == len(fields) else ChosenPlaces(places, dim=1)
+            for _, places in chosen
             if places
-        ]
+        )
         self.slopes = nn.ParameterList(torch.empty(shape) for shape in shapes)
         self.offsets = nn.ParameterList(torch.empty(shape) for shape in shapes)
         for values in (*self.slopes, *self.offsets):
@@ -44,10 +46,9 @@ class NumericEmbeddings(nn.Module):
         Of F and D those that the group has.
         """
         joined = []
-        for sets, places, slope, offset in zip(
-            embeddings, self._places, self.slopes, self.offsets, strict=False
+        for sets, read, slope, offset in zip(
+            embeddings, self.read, self.slopes, self.offsets, strict=False
         ):
-            read = dense if len(places) == dense.shape[1] else dense[:, places]
-            numeric = read[:, :, None] * slope[:, None] + offset[:, None]
+            numeric = read(dense)[:, :, None] * slope[:, None] + offset[:, None]
             joined.append(torch.cat([sets, numeric], dim=2))
         return [*joined, *embeddings[len(joined) :]]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from pipeline.console import InputError
+from pipeline.model.chosen_places import ChosenPlaces
 from pipeline.model.heads.head import HeadInputs
 from pipeline.spec_model import ModelSpec
 
@@ -22,14 +23,15 @@ class GateScores(nn.Module):
 
     def __init__(self, inputs: HeadInputs, spec: ModelSpec) -> None:
         super().__init__()
-        self._fields = _places(inputs.fields, spec.gate.fields)
+        fields = _places(inputs.fields, spec.gate.fields)
         self._own = spec.gate.embedding_dim > 0
         self._shape = (inputs.tasks, inputs.experts)
-        count = len(self._fields or inputs.fields)
+        count = len(fields or inputs.fields)
         if self._own:
             # Its own embeddings are of these fields alone, in the order of all fields.
-            there = sorted(set(self._fields))
-            self._fields = [there.index(place) for place in self._fields]
+            there = sorted(set(fields))
+            fields = [there.index(place) for place in fields]
+        self.read = ChosenPlaces(fields, dim=2) if fields else nn.Identity()
         outputs = inputs.tasks * inputs.experts
         widths, trained = inputs.widths, inputs.trained
         if self._own:
@@ -47,7 +49,7 @@ class GateScores(nn.Module):
         read = embeddings[-1:] if self._own else embeddings
         scores: torch.Tensor = self.bias
         for place, (sets, weight) in enumerate(zip(read, self.weights, strict=True)):
-            chosen = (sets[:, :, self._fields] if self._fields else sets).flatten(2)
+            chosen = self.read(sets).flatten(2)
             part = torch.bmm(chosen, weight)
             if not self._by_all[place]:
                 stopped = torch.bmm(chosen.detach(), weight)
