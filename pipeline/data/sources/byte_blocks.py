@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.console import InputError
+from pipeline.data.sources.compressed_streams import CompressedStreams
 from pipeline.data.sources.files import SourceFile
 
 _UNREADABLE = (lzma.LZMAError, zlib.error, EOFError, OSError, pa.ArrowException)
@@ -187,9 +188,9 @@ def _decompressed(path: SourceFile, raw: Any) -> Any:
         case ".gz":
             return gzip.GzipFile(fileobj=raw)
         case ".bz2":
-            return bz2.BZ2File(raw)
+            return CompressedStreams(raw, bz2.BZ2Decompressor)
         case ".xz":
-            return lzma.LZMAFile(raw)
+            return CompressedStreams(raw, lzma.LZMADecompressor)
         case ".zst":
             return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
         case _:

@@ -59,6 +59,37 @@ def test_every_compression_gives_the_same_lines_and_the_files_digest(
     assert bytes_read == path.stat().st_size
 
 
+COMPRESSIONS = [
+    pytest.param("gz", gzip.compress, id="gz"),
+    pytest.param("bz2", bz2.compress, id="bz2"),
+    pytest.param("xz", lzma.compress, id="xz"),
+    pytest.param("zst", zstd, id="zst"),
+]
+
+
+@pytest.mark.parametrize(("suffix", "compress"), COMPRESSIONS)
+@pytest.mark.parametrize("zeros", [0, 4])
+def test_a_damaged_header_of_a_later_stream_is_refused(
+    tmp_path: Path, suffix: str, compress: Callable[[bytes], bytes], zeros: int
+) -> None:
+    stream = compress(TEXT)
+    damaged = bytes([stream[0] ^ 1]) + stream[1:]
+    path = tmp_path / f"log.{suffix}"
+    path.write_bytes(stream + bytes(zeros) + damaged + stream)
+    with pytest.raises(InputError, match=f"^{path}: cannot be read to its end: "):
+        blocks_of(path, 1_000)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_zeros_between_and_after_streams_are_padding(tmp_path: Path, suffix: str) -> None:
+    stream = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix](TEXT)
+    path = tmp_path / f"log.{suffix}"
+    # More than is read at a time.
+    path.write_bytes(stream + bytes(4) + stream + bytes(1 << 17))
+    blocks, _, _ = blocks_of(path, 1_000)
+    assert b"".join(block.data for block in blocks) == TEXT * 2
+
+
 @pytest.mark.parametrize(
     ("compress", "found"),
     [
