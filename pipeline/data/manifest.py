@@ -144,11 +144,13 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST_FILE
     try:
         values = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{directory}: not a whole dataset directory, {MANIFEST_FILE} is missing; "
             "run `python -m pipeline.prepare SPEC`"
         ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise _no_manifest(path, f"not valid JSON ({error})") from None
     if not isinstance(values, dict):

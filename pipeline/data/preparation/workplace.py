@@ -112,7 +112,7 @@ def _locked(directory: Path, partial: Path) -> Iterator[None]:
     """Holds the lock on ``partial``; the system lets go of a killed process's."""
     path = partial / _LOCK
     while True:
-        partial.mkdir(parents=True, exist_ok=True)
+        _make(partial)
         try:
             file = path.open("w")
         except FileNotFoundError:
@@ -143,6 +143,17 @@ def _remove(partial: Path) -> None:
     # Another run may have put its own lock there by now; the directory is that run's then.
     with contextlib.suppress(OSError):
         partial.rmdir()
+
+
+def _make(partial: Path) -> None:
+    """Makes the workplace where it is not there."""
+    try:
+        with room_for(partial):
+            partial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{partial}: cannot be made: {error.strerror}; set data.directory to another path"
+        ) from None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -3,6 +3,9 @@
 import hashlib
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
@@ -64,9 +67,14 @@ class SourceFile:
         return PurePosixPath(name_of(self.location) if is_remote(self.location) else self.location)
 
     def exists(self) -> bool:
-        """Whether there is something to read."""
+        """Whether there is something to read.
+
+        Raises:
+            InputError: when it cannot be told.
+        """
         if not is_remote(self.location):
-            return Path(self.location).exists()
+            with _asked(self.location):
+                return Path(self.location).exists()
         system, path = file_system(self.location)
         with reached(self.location):
             return bool(system.exists(path))
@@ -79,12 +87,7 @@ class SourceFile:
         """
         if is_remote(self.location):
             return self._remote_size()
-        try:
-            return Path(self.location).stat().st_size
-        except FileNotFoundError:
-            raise InputError(f"{self.location}: no such file; set data.source") from None
-        except OSError as error:
-            raise self._unreadable(error) from None
+        return self._status().st_size
 
     def version(self) -> str | None:
         """What changes when its content does; None for what is no regular file, such as a pipe.
@@ -95,9 +98,17 @@ class SourceFile:
         if is_remote(self.location):
             known = properties(self.location)
             return str({key: known[key] for key in sorted(known.keys() - ACCESS_TIMES)})
-        path = Path(self.location)
-        status = path.stat()
-        return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}" if path.is_file() else None
+        status = self._status()
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+
+    def _status(self) -> os.stat_result:
+        with _asked(self.location):
+            try:
+                return Path(self.location).stat()
+            except FileNotFoundError:
+                raise InputError(f"{self.location}: no such file; set data.source") from None
 
     def _remote_size(self) -> int:
         known = properties(self.location)
@@ -118,10 +129,8 @@ class SourceFile:
         """
         if is_remote(self.location):
             return cast(BinaryIO, RemoteFile(self.location))
-        try:
+        with _asked(self.location):
             return Path(self.location).open("rb", buffering=0)
-        except OSError as error:
-            raise self._unreadable(error) from None
 
     def digest(self) -> str:
         """The SHA-256 of its bytes.
@@ -129,17 +138,26 @@ class SourceFile:
         Raises:
             InputError: when it cannot be read.
         """
-        with self.open() as file:
+        with self.open() as file, _asked(self.location):
             content = hashlib.sha256()
-            try:
-                while data := file.read(1 << 20):
-                    content.update(data)
-            except OSError as error:
-                raise self._unreadable(error) from None
+            while data := file.read(1 << 20):
+                content.update(data)
             return content.hexdigest()
 
-    def _unreadable(self, error: OSError) -> InputError:
-        return InputError(f"{self.location}: cannot be read: {error.strerror or error}")
+
+@contextmanager
+def _asked(location: str) -> Iterator[None]:
+    """Within the body, this machine's files are asked.
+
+    Raises:
+        InputError: for all that they answer with, and for a path or a glob that is none.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{location}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"{location}: cannot be read: {error}") from None
 
 
 def is_remote(location: str) -> bool:
@@ -154,7 +172,7 @@ def find_files(location: str) -> list[SourceFile]:
 
     Raises:
         NoMatchError: when a glob stands for none.
-        InputError: when a directory is named.
+        InputError: when a directory is named, or a glob cannot be read.
     """
     if not _PATTERN.search(location) or SourceFile(location).exists():
         _refuse_directory(location)
@@ -167,16 +185,18 @@ def find_files(location: str) -> list[SourceFile]:
         found = [url_of(location, system, name) for name in files]
     else:
         root = Path(location).anchor
-        matches = Path(root).glob(location.removeprefix(root))
-        found = [str(path) for path in matches if path.is_file()]
+        with _asked(location):
+            matches = Path(root).glob(location.removeprefix(root))
+            found = [str(path) for path in matches if path.is_file()]
     if not found:
         raise NoMatchError(location)
     return [SourceFile(name) for name in sorted(found, key=_by_numbers)]
 
 
 def _refuse_directory(location: str) -> None:
-    if not is_remote(location) and Path(location).is_dir():
-        raise _is_directory(location)
+    with _asked(location):
+        if not is_remote(location) and Path(location).is_dir():
+            raise _is_directory(location)
 
 
 def _is_directory(location: str) -> InputError:

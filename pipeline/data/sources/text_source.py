@@ -122,7 +122,13 @@ class TextSource:
             text = line.decode()
         except UnicodeDecodeError:
             raise InputError(f"{self.path}: line 1: the header is not valid UTF-8") from None
-        return tuple(next(csv.reader([text], delimiter=self._layout.delimiter), []))
+        try:
+            return tuple(next(csv.reader([text], delimiter=self._layout.delimiter), []))
+        except csv.Error as error:
+            raise InputError(
+                f"{self.path}: line 1: the header cannot be read: {error}; the columns' names and "
+                "a newline after them are expected"
+            ) from None
 
 
 def _without_header(block: Block) -> Block:

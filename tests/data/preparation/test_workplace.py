@@ -185,6 +185,19 @@ def test_a_directory_that_is_no_dataset_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").exists()
 
 
+def test_a_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError) as caught,
+        workplace(tmp_path / "file/dataset", "identity"),
+    ):
+        pytest.fail("not reached")
+    assert str(caught.value) == (
+        f"{tmp_path}/file/dataset.partial: cannot be made: Not a directory; set data.directory to "
+        "another path"
+    )
+
+
 def test_a_link_stays_and_the_dataset_goes_to_where_it_points(
     directory: Path, tmp_path: Path
 ) -> None:

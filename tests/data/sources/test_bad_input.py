@@ -104,6 +104,20 @@ def test_the_last_line_may_lack_its_newline_and_lines_may_end_in_crlf(csv_spec) 
     assert build(spec, {}).splits["train"].rows == 2
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"label,color,size\r1,red,3\r", "new-line character seen in unquoted field"),
+        (b"x" * 131_073, "field larger than field limit (131072)"),
+    ],
+)
+def test_a_first_line_that_is_no_header_is_refused(csv_spec, content: bytes, found: str) -> None:
+    spec = csv_spec(content)
+    error = error_of(spec)
+    assert error.startswith(f"{spec.data.source}: line 1: the header cannot be read: {found}")
+    assert error.endswith("; the columns' names and a newline after them are expected")
+
+
 def test_an_absent_column_is_named_with_the_nearest(csv_spec) -> None:
     spec = csv_spec(b"label,colour,size\n" + GOOD)
     assert error_of(spec) == f"{spec.data.source}: no column 'color'; it has colour"

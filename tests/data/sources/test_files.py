@@ -14,7 +14,7 @@ import pytest
 from pipeline.console import InputError
 from pipeline.data.preparation.build import build
 from pipeline.data.preparation.build import prepare as prepare_dataset
-from pipeline.data.sources.files import find_files
+from pipeline.data.sources.files import SourceFile, find_files
 from pipeline.data.sources.opening import source_files
 from pipeline.spec import Spec
 
@@ -88,6 +88,25 @@ class TestNames:
         with pytest.raises(InputError) as caught:
             find_files(f"{tmp_path}/*.csv")
         assert str(caught.value) == f"{tmp_path}/*.csv: no file has such a name; set data.source"
+
+    @pytest.mark.parametrize(
+        ("glob", "found"),
+        [
+            ("day**.csv", "Invalid pattern: '**' can only be an entire path component"),
+            ("///logs/*.csv", "Non-relative patterns are unsupported"),
+            (f"{'x' * 300}/*.csv", "File name too long"),
+            ("x" * 300, "File name too long"),
+        ],
+    )
+    def test_a_path_that_cannot_be_asked_for_is_refused(self, glob: str, found: str) -> None:
+        with pytest.raises(InputError) as caught:
+            find_files(glob)
+        assert str(caught.value) == f"{glob}: cannot be read: {found}"
+
+    def test_an_absent_file_has_no_version(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError) as caught:
+            SourceFile(f"{tmp_path}/log.csv").version()
+        assert str(caught.value) == f"{tmp_path}/log.csv: no such file; set data.source"
 
     def test_an_absent_remote_file_is_named(self, memory: fsspec.AbstractFileSystem) -> None:
         with pytest.raises(InputError) as caught:
