@@ -31,21 +31,42 @@ def note_unreadable(data: bytearray, faults: Faults) -> np.ndarray:
 
 
 def note_open_quotes(
-    data: bytearray, ends_in_quotes: Callable[[bytearray], bool], faults: Faults
+    data: bytearray, quotes_close: Callable[[bytearray, int], bool], faults: Faults
 ) -> np.ndarray:
     """Notes lines that end within quotes.
 
+    Lines are parsed together and halved where a quote stays open: one by one, a block of quoted
+    lines would take a hundred times as long to parse for a single bad one.
+
     Args:
         data: the block.
-        ends_in_quotes: whether a line by itself leaves a quote open.
+        quotes_close: whether lines, given with their number, each close their quotes.
         faults: where to note them.
 
     Returns:
         Their positions in the block.
     """
-    bad = _rows_where(data, lambda line: b'"' in line and ends_in_quotes(line))
+    lines = data.split(b"\n")
+    quoted = [row for row, line in enumerate(lines) if b'"' in line]
+    bad = np.array(_open_among(quoted, lines, quotes_close), dtype=np.int64)
     faults.add(bad, OPEN_QUOTE, lambda _: "a quote that is not closed on its line")
     return bad
+
+
+def _open_among(
+    rows: list[int], lines: list[bytearray], quotes_close: Callable[[bytearray, int], bool]
+) -> list[int]:
+    """Those of ``rows`` whose line leaves a quote open."""
+    together = bytearray(b"\n").join(lines[row] for row in rows)
+    if not rows or quotes_close(together, len(rows)):
+        return []
+    if len(rows) == 1:
+        return rows
+    half = len(rows) // 2
+    return [
+        *_open_among(rows[:half], lines, quotes_close),
+        *_open_among(rows[half:], lines, quotes_close),
+    ]
 
 
 def blank_lines(data: bytearray, rows: np.ndarray) -> bytearray:
