@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.spec_section import LOCAL, Lax, PathText, Section, expand
+from pipeline.spec_section import LOCAL, Lax, PathText, Section, TimeFormat, expand
 
 
 def _filled(value: Any) -> Any:
@@ -76,7 +76,7 @@ class FieldSpec(Section):
     kind: Literal["categorical", "numeric", "multi_valued", "dense"] = "categorical"
     column: str = ""
     transform: Literal["none", "hour_of_day", "weekday", "weekend"] = "none"
-    time_format: str = "%y%m%d%H"
+    time_format: TimeFormat = "%y%m%d%H"
     encoding: Literal["vocabulary", "hash", "file", "identity"] = "vocabulary"
     minimum_count: PositiveInt | None = None
     hash_rows: Annotated[int, Field(ge=3, le=LARGEST_ID)] | None = None

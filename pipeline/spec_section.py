@@ -1,7 +1,8 @@
-"""What every section of the spec is made of: strict, frozen tables and paths with variables."""
+"""What sections of the spec are made of: strict, frozen tables, paths with variables, formats."""
 
 import os
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -35,6 +36,22 @@ def _on_this_machine(path: str) -> str:
     return path
 
 
+def _read_back(time_format: str) -> str:
+    """A format in which a time that is written can be read again.
+
+    ``strptime`` makes a regular expression of it, and lets that one's errors through.
+    """
+    try:
+        datetime.strptime(_A_TIME.strftime(time_format), time_format)
+    except (ValueError, re.error) as error:
+        raise ValueError(
+            f"{time_format!r} is no format that Python's strptime reads: {error}"
+        ) from None
+    return time_format
+
+
+_A_TIME = datetime(2024, 10, 21, 17, 5, tzinfo=UTC)
+TimeFormat = Annotated[str, AfterValidator(_read_back)]
 _EXPANDED = AfterValidator(expand)
 PathText = Annotated[str, _EXPANDED]
 GivenPath = Annotated[str, _EXPANDED, AfterValidator(_given)]

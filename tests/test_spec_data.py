@@ -74,6 +74,20 @@ def test_values_out_of_range(key: str, value: Any) -> None:
         FieldSpec(name="f", **{key: value})
 
 
+@pytest.mark.parametrize(
+    ("time_format", "why"),
+    [
+        ("%Y-%m-%d %H:%m", "redefinition of group name 'm'"),
+        ("%Y-%m-%d %Q", "'Q' is a bad directive"),
+        ("%Y-%m-%d %", "stray %"),
+        ("%G-%m", "ISO year directive '%G' must be used with"),
+    ],
+)
+def test_a_time_format_that_reads_no_time_is_refused(time_format: str, why: str) -> None:
+    message = refusal(transform="weekday", time_format=time_format)
+    assert message.startswith(f"{time_format!r} is no format that Python's strptime reads: {why}")
+
+
 @pytest.mark.parametrize("section", ["run", "data"])
 def test_neither_a_dataset_nor_a_run_goes_to_a_url(section: str) -> None:
     values = {"run": {"directory": "a"}, "data": {"format": "criteo", "source": "s3://b/logs"}}
