@@ -103,6 +103,30 @@ class SourceFile:
             return None
         return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it can be read more than once; a pipe cannot.
+
+        Raises:
+            InputError: when there is no such file on this machine.
+        """
+        return is_remote(self.location) or stat.S_ISREG(self._status().st_mode)
+
+    def check_lasts(self, first: str) -> None:
+        """Refuses what can be read only once.
+
+        Args:
+            first: what is read of it before its rows.
+
+        Raises:
+            InputError: for a pipe.
+        """
+        if not self.lasts:
+            raise InputError(
+                f"{self.location}: a pipe or the like can be read only once, and its {first} is "
+                "read before its rows; copy it to a file"
+            )
+
     def _status(self) -> os.stat_result:
         with _asked(self.location):
             try:

@@ -131,6 +131,8 @@ def _split_rule(
         return None
     if data.split.by == "column":
         return column_rule(data.split)
+    for given in files:
+        given.file.check_lasts("column of times")
     scan = _Reading(data, (time_field(data.split),), block_bytes, batch_rows, None)
     return cut_by_time(data.split, [opened.source for opened in _opened(files, scan)])
 

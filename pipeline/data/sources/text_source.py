@@ -114,6 +114,7 @@ class TextSource:
 
     def _header(self) -> tuple[str, ...]:
         """The names in the first line."""
+        self.path.check_lasts("header")
         with opened(self.path) as raw:
             block = next(line_blocks(self.path, raw, self._block_bytes))
         line = block.data.split(b"\n", 1)[0].removesuffix(b"\r")

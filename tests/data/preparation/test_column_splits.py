@@ -1,5 +1,6 @@
 """Splits by time and by a column, as datasets."""
 
+import os
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -120,6 +121,18 @@ def test_times_that_cannot_be_cut(
     with pytest.raises(InputError) as caught:
         build(split_spec(make_spec, tmp_path, times, BY_TIME), {})
     assert str(caught.value).startswith(message)
+
+
+def test_times_cannot_be_cut_from_a_pipe(make_spec, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train.txt")
+    split = {"by": "time", "column": "I1"}
+    spec = make_spec(format="criteo", source=str(tmp_path / "train.txt"), split=split)
+    with pytest.raises(InputError) as caught:
+        build(spec, {})
+    assert str(caught.value) == (
+        f"{tmp_path}/train.txt: a pipe or the like can be read only once, and its column of times "
+        "is read before its rows; copy it to a file"
+    )
 
 
 @pytest.mark.parametrize("time", ["2024-01-01 00:00:00 UTC", "01/01/2024", ""])

@@ -1,5 +1,7 @@
 """When a dataset that stands is what the spec asks for, and when it is prepared again."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,23 @@ def test_a_manifest_of_another_program_is_refused_in_one_line(split_spec, text: 
     (spec.dataset_directory / "manifest.json").write_text(text)
     with pytest.raises(InputError, match="is missing or not a dataset's"):
         unchanged(spec)
+
+
+def test_a_pipe_is_not_read_to_be_compared(make_spec, tmp_path: Path) -> None:
+    row = "\t".join(["1", *["3"] * 13, *["ab"] * 26]) + "\n"
+    source = tmp_path / "train.txt"
+    os.mkfifo(source)
+    spec = make_spec(format="criteo", source=str(source))
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(source.write_text, row * 40)
+        assert build(spec, {}).rows_read == 40
+        written.result()
+    # Opened to read and write, so that nothing waits for the other end.
+    pipe = os.open(source, os.O_RDWR)
+    os.write(pipe, row.encode())
+    assert unchanged(spec) is None
+    assert os.read(pipe, 1 << 16) == row.encode()
+    os.close(pipe)
 
 
 def cut_short(path: Path) -> None:

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -116,6 +117,16 @@ def test_a_first_line_that_is_no_header_is_refused(csv_spec, content: bytes, fou
     error = error_of(spec)
     assert error.startswith(f"{spec.data.source}: line 1: the header cannot be read: {found}")
     assert error.endswith("; the columns' names and a newline after them are expected")
+
+
+def test_a_header_cannot_be_read_from_a_pipe(make_spec, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.csv")
+    fields = [{"name": "color"}]
+    spec = make_spec(format="csv", source=str(tmp_path / "log.csv"), fields=fields)
+    assert error_of(spec) == (
+        f"{tmp_path}/log.csv: a pipe or the like can be read only once, and its header is read "
+        "before its rows; copy it to a file"
+    )
 
 
 def test_an_absent_column_is_named_with_the_nearest(csv_spec) -> None:
