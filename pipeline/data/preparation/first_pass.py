@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.console import InputError, progress
 from pipeline.data.preparation.engines import Engine
-from pipeline.data.preparation.identity import source_versions
 from pipeline.data.preparation.spill import SpilledChunk, SpillJob, Tally, spill_block
 from pipeline.data.preparation.workplace import Workplace
 from pipeline.data.sources.opening import SplitSource
@@ -54,7 +53,6 @@ def _read(
     engine: Engine,
 ) -> FirstPass:
     """Cuts the sources into blocks. Those whose chunks are there already are not parsed again."""
-    versions = source_versions(sources)
     owners: list[int] = []
     chunks: list[SpilledChunk] = []
     tally = Tally(len(sources[0].source.fields))
@@ -78,7 +76,7 @@ def _read(
                 advance(read - done)
             done = read
     records = tuple(map(_source_record, sources))
-    if source_versions(sources) != versions:
+    if any(source.source.path.version() != source.version for source in sources):
         raise InputError("data.source: a file changed while it was read; prepare it again")
     write_whole(record, json.dumps({"owners": owners, "sources": records}).encode())
     return FirstPass(chunks, tally, records)

@@ -69,7 +69,7 @@ def work_identity(
     Sources are told apart by name, size and time of change: their digests are known only when all
     of them are read. A pipe's content cannot be told, so its run takes up nothing.
     """
-    versions = source_versions(sources)
+    versions = [source.version for source in sources]
     unknown = uuid.uuid4().hex if None in versions else ""
     values = {
         "spec": spec_digest(spec),
@@ -81,11 +81,6 @@ def work_identity(
         "pyarrow": pa.__version__,
     }
     return _digest(values)
-
-
-def source_versions(sources: Sequence[SplitSource]) -> list[str | None]:
-    """What changes when a source does; None for what is no regular file."""
-    return [source.source.path.version() for source in sources]
 
 
 def _digest(values: object) -> str:

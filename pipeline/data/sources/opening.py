@@ -61,10 +61,17 @@ class SplitFile:
 
 @dataclass(frozen=True)
 class SplitSource:
-    """A source and the split that its rows belong to; None when they are split by a rule."""
+    """A source and what is known of it beside its rows.
+
+    Attributes:
+        source: the source.
+        split: that its rows belong to; None when they are split by a rule.
+        version: the file's, from before anything was read of it; None for a pipe.
+    """
 
     source: Source
     split: str | None
+    version: str | None
 
 
 def source_files(data: DataSpec) -> list[SplitFile]:
@@ -108,9 +115,14 @@ def open_sources(
         InputError: when a file cannot be read or lacks a column.
     """
     files = source_files(data)
+    # Before the scan for a split by time, so that a change after it does not go unseen.
+    versions = [given.file.version() for given in files]
     rule = _split_rule(data, files, block_bytes, batch_rows)
     reading = _Reading(data, resolve_fields(data), block_bytes, batch_rows, rule)
-    return _opened(files, reading)
+    return [
+        SplitSource(_source(given.file, reading), given.split, version)
+        for given, version in zip(files, versions, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -134,11 +146,7 @@ def _split_rule(
     for given in files:
         given.file.check_lasts("column of times")
     scan = _Reading(data, (time_field(data.split),), block_bytes, batch_rows, None)
-    return cut_by_time(data.split, [opened.source for opened in _opened(files, scan)])
-
-
-def _opened(files: list[SplitFile], reading: _Reading) -> list[SplitSource]:
-    return [SplitSource(_source(given.file, reading), given.split) for given in files]
+    return cut_by_time(data.split, [_source(given.file, scan) for given in files])
 
 
 def _source(file: SourceFile, reading: _Reading) -> Source:

@@ -15,7 +15,9 @@ from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS
 from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
+from pipeline.data.sources import opening
 from pipeline.data.sources.split_rules import times_of
+from pipeline.data.sources.time_split import cut_by_time
 from pipeline.spec import Spec
 
 ADVICE = '; correct it, or set data.bad_rows = "skip" to leave such rows out'
@@ -121,6 +123,24 @@ def test_times_that_cannot_be_cut(
     with pytest.raises(InputError) as caught:
         build(split_spec(make_spec, tmp_path, times, BY_TIME), {})
     assert str(caught.value).startswith(message)
+
+
+def test_a_log_that_changes_once_its_times_were_scanned_is_refused(
+    make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = split_spec(make_spec, tmp_path, list("12345678"), BY_TIME)
+
+    def cut_and_rotate(*given: object) -> object:
+        rule = cut_by_time(*given)
+        with (tmp_path / "log.csv").open("a") as log:
+            log.write("1,8,9\n")
+        return rule
+
+    monkeypatch.setattr(opening, "cut_by_time", cut_and_rotate)
+    with pytest.raises(InputError) as caught:
+        build(spec, {})
+    assert str(caught.value) == ("data.source: a file changed while it was read; prepare it again")
+    assert not spec.dataset_directory.exists()
 
 
 def test_times_cannot_be_cut_from_a_pipe(make_spec, tmp_path: Path) -> None:
