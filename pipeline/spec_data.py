@@ -263,6 +263,8 @@ class DataSpec(Section):
     def _check_source(self) -> Self:
         if len(self.locations) > 1 and (self.splits or self.generator):
             raise ValueError("data.source is one path where data.splits or data.generator is given")
+        if self.generator and "://" in self.locations[0]:
+            raise ValueError("data.generator writes to this machine: data.source is no URL then")
         if self.generator and self.generator.planted and self.format != "csv":
             raise ValueError("data.generator.planted writes a CSV file: set data.format to 'csv'")
         if self.split and (self.splits or self.generator):

@@ -107,6 +107,16 @@ def test_no_vocabulary_comes_from_a_url() -> None:
     )
 
 
+def test_no_log_is_generated_at_a_url() -> None:
+    values = {"format": "criteo", "source": "s3://bucket/log.tsv", "generator": {"rows": 9}}
+    with pytest.raises(ValidationError) as caught:
+        DataSpec.model_validate(values)
+    (error,) = caught.value.errors()
+    assert error["msg"] == (
+        "Value error, data.generator writes to this machine: data.source is no URL then"
+    )
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -65,13 +65,20 @@ def generate(path: Path, spec: GeneratorSpec, block_rows: int = BLOCK_ROWS) -> G
         block_rows: rows that are in memory at a time, labels and probabilities aside.
 
     Raises:
-        InputError: when a file stands at ``path`` that was not generated, or was changed since.
+        InputError: when a file stands at ``path`` that was not generated, or was changed since,
+            or when it cannot be written.
     """
     model = planted_model(spec.planted, spec.seed) if spec.planted else demo_model(spec.seed)
     generated = _draw_clicks(spec, model)
     made_before = _read_sidecar(path)
     if made_before is None or made_before["digest"] != _digest(spec):
-        _write(path, spec, model, generated, block_rows)
+        try:
+            _write(path, spec, model, generated, block_rows)
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written: {error.strerror or error}; make room for it, or set "
+                "data.source to another path"
+            ) from None
     return generated
 
 
