@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from html import escape
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.diagnostics.pair_plots import (
     pattern_maps,
     sub_embedding_map,
@@ -34,29 +37,39 @@ def pairs_section(groups: Sequence[GroupPairs]) -> str:
 
 
 def _figures(place: int, group: GroupPairs) -> list[str]:
-    name = escape(group.group)
-    figures = []
-    if group.sub_embeddings is not None:
-        drawn = sub_embedding_map(group.sub_embeddings, f"sub-embeddings-{place}")
-        caption = (
-            "What of field i meets field j in the first layer, all sets side by side. "
-            "Fields by falling information abundance."
-        )
-        figures.append(figure(f"Sub-embeddings, {name}", caption, drawn))
-        drawn = sub_embedding_sums(group.sub_embeddings, f"sub-embedding-sums-{place}")
-        caption = (
-            "Points: fields. The map's rows and columns added up; where a column's sum rises with "
-            "the field's own information abundance, the field passes its collapse on."
-        )
-        figures.append(figure(f"Sub-embeddings added up, {name}", caption, drawn))
-    if group.patterns is not None:
-        drawn = pattern_maps(group.patterns, f"patterns-{place}")
-        caption = (
-            "Norms of the weights by pair, all layers together: row i meets column j, in the "
-            "dataset's order. Sets that look alike have learnt alike."
-        )
-        figures.append(figure(f"Interaction patterns, {name}", caption, drawn))
-    return figures
+    """The tall map, and beside it the others."""
+    patterns = [] if group.patterns is None else [_patterns(place, group, group.patterns)]
+    if group.sub_embeddings is None:
+        return patterns
+    beside = "\n".join([_sums(place, group, group.sub_embeddings), *patterns])
+    return [_map(place, group, group.sub_embeddings), f'<div class="stack">\n{beside}\n</div>']
+
+
+def _map(place: int, group: GroupPairs, pairs: SubEmbeddings) -> str:
+    caption = (
+        "What of field i meets field j in the first layer, all sets side by side. "
+        "Fields by falling information abundance."
+    )
+    drawn = sub_embedding_map(pairs, f"sub-embeddings-{place}")
+    return figure(f"Sub-embeddings, {escape(group.group)}", caption, drawn)
+
+
+def _sums(place: int, group: GroupPairs, pairs: SubEmbeddings) -> str:
+    caption = (
+        "Points: fields. The map's rows and columns added up; where a column's sum rises with "
+        "the field's own information abundance, the field passes its collapse on."
+    )
+    drawn = sub_embedding_sums(pairs, f"sub-embedding-sums-{place}")
+    return figure(f"Sub-embeddings added up, {escape(group.group)}", caption, drawn)
+
+
+def _patterns(place: int, group: GroupPairs, patterns: NDArray[np.float64]) -> str:
+    caption = (
+        "Norms of the weights by pair, all layers together: row i meets column j, in the "
+        "dataset's order. Sets that look alike have learnt alike."
+    )
+    drawn = pattern_maps(patterns, f"patterns-{place}")
+    return figure(f"Interaction patterns, {escape(group.group)}", caption, drawn)
 
 
 def _lead(group: GroupPairs) -> str:
