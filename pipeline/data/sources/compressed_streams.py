@@ -4,32 +4,17 @@ Python's own readers of both take whatever follows a stream and is none for the 
 later stream whose header is damaged would be lost, with all that follows it, without a word.
 """
 
+import bz2
+import lzma
 from collections.abc import Callable
-from typing import Protocol
+from typing import BinaryIO, TypeAlias
 
 _INPUT_BYTES = 1 << 16
 _PADDING = b"\0"
 # As gzip's reader words it.
 _CUT_SHORT = "Compressed file ended before the end-of-stream marker was reached"
-
-
-class _Bytes(Protocol):
-    def read(self, size: int) -> bytes: ...
-
-
-class _Decompressor(Protocol):
-    """Of one stream: ``bz2.BZ2Decompressor`` or ``lzma.LZMADecompressor``."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def needs_input(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+# Of one stream.
+_Decompressor: TypeAlias = bz2.BZ2Decompressor | lzma.LZMADecompressor
 
 
 class CompressedStreams:
@@ -40,7 +25,7 @@ class CompressedStreams:
         fresh: makes the decompressor of a stream.
     """
 
-    def __init__(self, raw: _Bytes, fresh: Callable[[], _Decompressor]) -> None:
+    def __init__(self, raw: BinaryIO, fresh: Callable[[], _Decompressor]) -> None:
         self._raw, self._fresh = raw, fresh
         self._stream = fresh()
 
