@@ -1,6 +1,7 @@
 """Fixtures that every layer's tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,10 @@ from pipeline.spec import Spec
 
 # Small batches: two threads wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell starts what is to run in the background with SIGINT ignored, and programs hand that on:
+# those that tests start here would not see it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["launched_runs", "slurm_cluster", "small_stages", "small_trainings"]
 
