@@ -55,6 +55,26 @@ class DiskFullError(InputError):
 
 
 @contextmanager
+def refusals_told(directory: Path, what: str, advice: str) -> Iterator[None]:
+    """Turns whatever keeps the body from writing into one line.
+
+    Args:
+        directory: that is written into.
+        what: cannot be done.
+        advice: what to do about it.
+
+    Raises:
+        DiskFullError: as ``room_for``.
+        InputError: naming the directory.
+    """
+    try:
+        with room_for(directory):
+            yield
+    except OSError as error:
+        raise InputError(f"{directory}: {what}: {error.strerror}; {advice}") from None
+
+
+@contextmanager
 def room_for(directory: Path) -> Iterator[None]:
     """Turns a full disk within the body into one line.
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.console import InputError
 from pipeline.data.manifest import Manifest
-from pipeline.data.whole_files import room_for, write_whole
+from pipeline.data.whole_files import refusals_told, write_whole
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 
@@ -134,14 +134,9 @@ def writable(directory: Path) -> Iterator[None]:
     Raises:
         InputError: naming the directory.
     """
-    try:
-        with room_for(directory):
-            yield
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be written: {error.strerror}; mend it, or name a directory that "
-            "you may write to as run.directory"
-        ) from None
+    advice = "mend it, or name a directory that you may write to as run.directory"
+    with refusals_told(directory, "cannot be written", advice):
+        yield
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from pipeline.console import InputError
-from pipeline.data.whole_files import room_for
+from pipeline.data.whole_files import refusals_told
 from pipeline.training.checkpoints.record import FileEntry
 
 
@@ -67,14 +67,9 @@ def writable(directory: Path) -> Iterator[None]:
     Raises:
         InputError: naming the directory.
     """
-    try:
-        with room_for(directory):
-            yield
-    except OSError as error:
-        raise InputError(
-            f"{directory}: a checkpoint cannot be written: {error.strerror}; the checkpoints "
-            "before it are kept. Mend it and start again"
-        ) from None
+    advice = "the checkpoints before it are kept. Mend it and start again"
+    with refusals_told(directory, "a checkpoint cannot be written", advice):
+        yield
 
 
 def _write_file(path: Path, pieces: Sequence[torch.Tensor]) -> FileEntry:
