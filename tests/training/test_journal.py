@@ -1,9 +1,9 @@
 """The journal: a line of JSON and TensorBoard points a log point, without what a kill undid."""
 
-import resource
 from pathlib import Path
 
 import pytest
+from full_disk import files_of_at_most
 from small_trainings import SpecMaker, train_here
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -80,13 +80,8 @@ def test_a_line_that_a_kill_cut_short_is_left_out(directory: RunDirectory) -> No
 
 def test_a_disk_that_is_full_at_a_log_point_is_one_line(directory: RunDirectory) -> None:
     journal = Journal(directory, at(0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
-        with pytest.raises(InputError) as caught:
-            journal.write("train", 1, 0, {f"figure {number}": 0.5 for number in range(400)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(InputError) as caught, files_of_at_most(4096):
+        journal.write("train", 1, 0, {f"figure {number}": 0.5 for number in range(400)})
     assert f"{directory.path}: cannot be written: File too large; make room" in str(caught.value)
 
 

@@ -24,6 +24,7 @@ from pipeline.data.preparation.publication import check_replaceable, place_of
 from pipeline.data.whole_directories import replace, replaced, restore
 from pipeline.data.whole_files import (
     DiskFullError,
+    refusals_told,
     remove_unfinished,
     room_for,
     write_whole,
@@ -147,13 +148,8 @@ def _remove(partial: Path) -> None:
 
 def _make(partial: Path) -> None:
     """Makes the workplace where it is not there."""
-    try:
-        with room_for(partial):
-            partial.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{partial}: cannot be made: {error.strerror}; set data.directory to another path"
-        ) from None
+    with refusals_told(partial, "cannot be made", "set data.directory to another path"):
+        partial.mkdir(parents=True, exist_ok=True)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

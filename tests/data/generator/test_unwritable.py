@@ -1,31 +1,18 @@
 """What a person reads when a generated log has nowhere to go."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from full_disk import files_of_at_most
 
 from pipeline.console import InputError
 from pipeline.data.generator.generate import generate
 from pipeline.spec_data import GeneratorSpec
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Within the body, writing more to a file fails as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "log.tsv"
-    with pytest.raises(InputError) as caught, largest_file(10_000):
+    with pytest.raises(InputError) as caught, files_of_at_most(10_000):
         generate(path, GeneratorSpec(rows=1_000))
     assert str(caught.value) == (
         f"{path}: cannot be written: File too large; make room for it, or set data.source to "

@@ -2,16 +2,15 @@
 
 import json
 import os
-import resource
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from full_disk import files_of_at_most
 
 from pipeline.console import InputError
 from pipeline.distributed.runtime import Runtime, start_runtime
@@ -56,17 +55,6 @@ class Saving:
 def saving(trained: Spec) -> Iterator[Saving]:
     with start_runtime("cpu") as runtime:
         yield Saving(trained, runtime)
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """The system refuses to write more bytes to a file, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_the_last_checkpoints_are_kept(trained: Spec) -> None:
