@@ -35,7 +35,8 @@ $(INSTALLED): pyproject.toml docker/constraints.txt
 	@touch $@
 
 DEMO := python -m components.chain --scheduler local_cwd --spec specs/demo.toml --
-ifdef RAW
+# Named on the command line: a cluster's own environment may have a RAW or a CLUSTER too.
+ifeq ($(origin RAW),command line)
 DEMO_RUN := runs/demo-raw
 DEMO_DATA := data.source='$(RAW)' data.generator=
 else
@@ -57,7 +58,7 @@ test-slow: $(INSTALLED)
 # CLUSTER: a command that starts a cluster when called with "up", and prints what sets SLURM_CONF,
 # and stops it when called with "down".
 test-slurm: $(INSTALLED)
-ifdef CLUSTER
+ifeq ($(origin CLUSTER),command line)
 	settings="$$($(CLUSTER) up)" && trap '$(CLUSTER) down' EXIT && eval "$$settings" && pytest -m slurm tests/components
 else
 	@sinfo || { echo "error: sinfo shows no Slurm cluster; set SLURM_CONF, or name a command that" \
@@ -69,10 +70,13 @@ KILLS := 30
 chaos: $(INSTALLED)
 	KILLS=$(KILLS) pytest -m slow -s tests/chaos
 
+$(VENV)/.bench: $(INSTALLED)
+	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[bench]'
+	@touch $@
+
 ROWS := 500000
 ROUNDS := 3
-bench-prepare: $(INSTALLED)
-	$(VENV)/bin/pip install -q -c docker/constraints.txt -e '.[bench]'
+bench-prepare: $(VENV)/.bench
 	python tests/benchmarks/bench_prepare.py --rows $(ROWS) --rounds $(ROUNDS)
 
 bench-loader: $(INSTALLED)
@@ -104,4 +108,4 @@ format: $(INSTALLED)
 	ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf "$(VENV)" build *.egg-info
