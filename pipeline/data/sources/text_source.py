@@ -95,7 +95,7 @@ class TextSource:
         data = blank_lines(block.data, note_unreadable(block.data, faults))
         parsed = self._parsed(data, block.lines)
         if not parsed.quotes_close:
-            data = blank_lines(data, note_open_quotes(data, self._quotes_close, faults))
+            data = blank_lines(data, note_open_quotes(data, self._layout.delimiter, faults))
             parsed = self._parsed(data, block.lines)
         wrong = parsed.wrong
         wrong_rows = np.array(sorted(wrong), dtype=np.int64)
@@ -108,9 +108,6 @@ class TextSource:
 
     def _parsed(self, data: bytearray, lines: int) -> Parsed:
         return parse_lines(data, lines, self._layout, self._column_count, self._needed)
-
-    def _quotes_close(self, data: bytearray, lines: int) -> bool:
-        return self._parsed(data, lines).quotes_close
 
     def _header(self) -> tuple[str, ...]:
         """The names in the first line."""
