@@ -14,7 +14,8 @@ def _value(variable: re.Match[str]) -> str:
     name, default = variable.groups()
     found = os.environ.get(name) or default
     if found is None:
-        raise ValueError(f"the environment variable {name} is not set and has no default")
+        state = "empty" if name in os.environ else "not set"
+        raise ValueError(f"the environment variable {name} is {state} and has no default")
     return found
 
 

@@ -96,6 +96,13 @@ class TestEnvironment:
         assert where == ("data", "source")
         assert "MEP_TEST is not set and has no default" in message
 
+    def test_empty_variable_without_default_is_said_to_be_empty(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MEP_TEST", "")
+        _, message = refused(data={"source": "${MEP_TEST}/x"})
+        assert "MEP_TEST is empty and has no default" in message
+
     @pytest.mark.parametrize("directory", ["", "${MEP_TEST:-}"])
     def test_a_run_directory_that_is_empty_in_the_end_is_refused(
         self, monkeypatch: pytest.MonkeyPatch, directory: str
