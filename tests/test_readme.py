@@ -23,3 +23,11 @@ def test_the_mixture_of_experts_can_be_built() -> None:
     # Two sets of 16, one of 16, one of 8, and the gates' own 8.
     assert model.count_parameters().embedding == 80 * (2 * 16 + 16 + 8 + 8)
     assert model.dense.head.scores.bias.shape == (2 * 4,)
+
+
+def test_the_log_split_by_time_learns_nothing_from_days_to_come() -> None:
+    section = README.read_text().split("## Your own log\n\n")[1]
+    shown = tomllib.loads(textwrap.dedent(section.split("\n\nEvery field")[0]))
+    spec = Spec.model_validate({"run": {"directory": "run"}, **shown})
+    assert spec.data.split is not None
+    assert (spec.data.split.by, spec.prepare.vocabulary) == ("time", "train")
