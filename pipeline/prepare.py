@@ -18,7 +18,8 @@ directory shows more, the log's most frequent values among it; ``overview.json``
 
 A run that is killed, interrupted or out of disk space leaves ``<dataset>.partial``; the same
 command takes it up. It parses no row again and writes no part again, but reads the sources' bytes
-again unless all had been read. A changed spec or source starts afresh.
+again unless all had been read, and scans the times again for a split by time. A changed spec or
+source starts afresh.
 
 ``prepare.engine=dask prepare.scheduler=tcp://host:8786`` works on a Dask cluster (``pip install
 'multi-embedding-pipeline[dask]'``). This process reads the sources and sends blocks of rows to the
