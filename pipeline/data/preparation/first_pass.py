@@ -90,9 +90,11 @@ def _taken_up(
     engine: Engine,
 ) -> FirstPass | None:
     """The pass of an earlier run; None when there is none, or one of its chunks is not whole."""
-    if not record.is_file():
+    try:
+        values = json.loads(record.read_text())
+    except (FileNotFoundError, ValueError):
+        # Never written, or emptied when the machine went down.
         return None
-    values = json.loads(record.read_text())
     tally = Tally(len(sources[0].source.fields))
     jobs = [
         SpillJob(_chunk_path(place, number), sources[owner], None, 0, prepare)
