@@ -14,9 +14,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.console import InputError
 from pipeline.data.preparation.engines import ClusterLostError
@@ -31,6 +32,7 @@ from pipeline.data.whole_files import (
 )
 
 _LOCK = "lock"
+_ELSEWHERE = "set data.directory to another path"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def workplace(directory: Path, identity: str) -> Iterator[Workplace]:
 
     Raises:
         InputError: when ``directory`` is in use by something that is not a dataset, when another
-            run builds it, or when the disk is full.
+            run builds it, when the system refuses to write there, or when the disk is full.
     """
     check_replaceable(directory)
     directory = place_of(directory)
@@ -69,10 +71,13 @@ def workplace(directory: Path, identity: str) -> Iterator[Workplace]:
     with room_for(partial), _locked(directory, partial):
         place = Workplace(partial / "dataset", partial / "work")
         try:
-            with room_for(partial):
+            with _placing(directory):
                 restore(directory)
+            with _working(partial):
                 _take_up(partial, place, identity)
+            with room_for(partial):
                 yield place
+            with _placing(directory):
                 replace(place.dataset, directory)
         except (DiskFullError, ClusterLostError):
             raise
@@ -87,20 +92,23 @@ def recover(directory: Path) -> None:
     """Puts a dataset back that a run killed between its two renames had moved aside.
 
     Raises:
-        InputError: when another run is at it right now.
+        InputError: when another run is at it right now, or the system refuses.
     """
     directory = place_of(directory)
     if replaced(directory).exists():
-        with _locked(directory, _partial(directory)):
+        with _locked(directory, _partial(directory)), _placing(directory):
             restore(directory)
 
 
 def clear(directory: Path) -> None:
-    """Removes the workplace of a dataset that needs no work, unless another run works there."""
+    """Removes the workplace of a dataset that needs no work.
+
+    One in which another run works, or that the system keeps from this user, stays.
+    """
     directory = place_of(directory)
     partial = _partial(directory)
     if partial.exists():
-        with contextlib.suppress(InputError), _locked(directory, partial):
+        with contextlib.suppress(InputError, OSError), _locked(directory, partial):
             _remove(partial)
 
 
@@ -114,10 +122,8 @@ def _locked(directory: Path, partial: Path) -> Iterator[None]:
     path = partial / _LOCK
     while True:
         _make(partial)
-        try:
-            file = path.open("w")
-        except FileNotFoundError:
-            # The run before removed the directory in this moment.
+        file = _opened(path)
+        if file is None:
             continue
         with file:
             try:
@@ -131,6 +137,25 @@ def _locked(directory: Path, partial: Path) -> Iterator[None]:
             if _is_at(file.fileno(), path):
                 yield
                 return
+
+
+def _opened(lock: Path) -> TextIO | None:
+    """The lock's file; None when the run before removed its directory in this moment."""
+    with _working(lock.parent):
+        try:
+            return lock.open("w")
+        except FileNotFoundError:
+            return None
+
+
+def _working(partial: Path) -> AbstractContextManager[None]:
+    """Tells why a workplace cannot be used, such as one on a disk that can only be read."""
+    return refusals_told(partial, "cannot be worked in", _ELSEWHERE)
+
+
+def _placing(directory: Path) -> AbstractContextManager[None]:
+    """Tells why a dataset cannot be moved to its place."""
+    return refusals_told(directory, "cannot be replaced", _ELSEWHERE)
 
 
 def _remove(partial: Path) -> None:
@@ -148,7 +173,7 @@ def _remove(partial: Path) -> None:
 
 def _make(partial: Path) -> None:
     """Makes the workplace where it is not there."""
-    with refusals_told(partial, "cannot be made", "set data.directory to another path"):
+    with refusals_told(partial, "cannot be made", _ELSEWHERE):
         partial.mkdir(parents=True, exist_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Where a dataset is built: what of it is kept, for whom, and who may work there."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -196,6 +197,43 @@ def test_a_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
         f"{tmp_path}/file/dataset.partial: cannot be made: Not a directory; set data.directory to "
         "another path"
     )
+
+
+@pytest.mark.parametrize("name", ["lock", "identity"])
+def test_a_workplace_that_cannot_be_written_is_refused_in_one_line(
+    directory: Path, name: str
+) -> None:
+    # Permissions do not hold the root user off, a directory in a file's place does.
+    partial = directory.with_name("dataset.partial")
+    (partial / name).mkdir(parents=True)
+    with pytest.raises(InputError) as caught, workplace(directory, "identity"):
+        pytest.fail("not reached")
+    assert str(caught.value) == (
+        f"{partial}: cannot be worked in: Is a directory; set data.directory to another path"
+    )
+
+
+def test_a_dataset_that_cannot_be_moved_back_is_refused_in_one_line(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    publish(directory, "first")
+    directory.rename(directory.parent / "dataset.replaced")
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(InputError) as caught:
+        recover(directory)
+    assert str(caught.value) == (
+        f"{directory}: cannot be replaced: Permission denied; set data.directory to another path"
+    )
+
+
+def test_work_beside_a_dataset_in_place_stays_where_it_cannot_be_removed(directory: Path) -> None:
+    publish(directory, "first")
+    (directory.parent / "dataset.partial/lock").mkdir(parents=True)
+    clear(directory)
+    assert names(directory.parent) == ["dataset", "dataset.partial"]
 
 
 def test_a_link_stays_and_the_dataset_goes_to_where_it_points(
