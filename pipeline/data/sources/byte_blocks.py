@@ -126,7 +126,8 @@ def line_blocks(path: SourceFile, raw: HashedFile, block_bytes: int) -> Iterator
     line, rest = 1, bytearray()
     with _readable(path):
         stream = _decompressed(path, raw)
-        while data := _next_bytes(stream, rest, block_bytes):
+        # A line longer than a block is read in time that rises with its length.
+        while data := _next_bytes(stream, rest, max(block_bytes, len(rest))):
             if line == 1 and not rest:
                 _refuse_compressed(path, data)
                 data = data.removeprefix(_BYTE_ORDER_MARK)

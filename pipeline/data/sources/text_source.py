@@ -22,6 +22,9 @@ from pipeline.spec_data import FieldSpec
 # A row starts with its label. (A header that belongs there is not among the blocks.)
 _STARTS_LIKE_A_NAME = re.compile(rb'"?[A-Za-z_]')
 
+# As many are read at first to find the header.
+_HEADER_BYTES = 1 << 16
+
 CRITEO = TextFormat("\t", False, CRITEO_COLUMNS)
 CSV = TextFormat(",", True)
 
@@ -113,7 +116,7 @@ class TextSource:
         """The names in the first line."""
         self.path.check_lasts("header")
         with opened(self.path) as raw:
-            block = next(line_blocks(self.path, raw, self._block_bytes))
+            block = next(line_blocks(self.path, raw, min(_HEADER_BYTES, self._block_bytes)))
         line = block.data.split(b"\n", 1)[0].removesuffix(b"\r")
         try:
             text = line.decode()

@@ -13,6 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.console import InputError
+from pipeline.data.sources import byte_blocks
 from pipeline.data.sources.byte_blocks import COMPRESSED, Block, line_blocks, opened
 from pipeline.data.sources.files import SourceFile
 
@@ -128,3 +129,22 @@ def test_blocks_are_whole_lines_with_their_numbers(
         assert block.lines == len(block.data.removesuffix(b"\n").split(b"\n"))
         line += block.lines
     assert all(block.data.endswith(b"\n") for block in blocks[:-1])
+
+
+def test_a_line_of_many_blocks_is_read_in_few_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = []
+
+    class Watched(byte_blocks.HashedFile):
+        def readinto(self, room: memoryview) -> int:
+            pieces.append(len(room))
+            return super().readinto(room)
+
+    monkeypatch.setattr(byte_blocks, "HashedFile", Watched)
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"x" * (1 << 20))
+    (block,), _, _ = blocks_of(path, 1 << 10)
+    assert (len(block.data), block.lines) == (1 << 20, 1)
+    # 1,024 pieces, each with a copy of all before it, take half a second.
+    assert len(pieces) < 20
