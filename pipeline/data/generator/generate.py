@@ -29,6 +29,7 @@ from pipeline.console import InputError, progress
 from pipeline.data.generator.click_model import ClickModel
 from pipeline.data.generator.planted_interactions import demo_model
 from pipeline.data.generator.planted_patterns import planted_model
+from pipeline.data.sources.byte_blocks import DECOMPRESSORS
 from pipeline.data.sources.files import SourceFile
 from pipeline.spec_data import GeneratorSpec
 
@@ -66,8 +67,13 @@ def generate(path: Path, spec: GeneratorSpec, block_rows: int = BLOCK_ROWS) -> G
 
     Raises:
         InputError: when a file stands at ``path`` that was not generated, or was changed since,
-            or when it cannot be written.
+            or when it cannot be written, or its name is that of a compressed file.
     """
+    if path.suffix in DECOMPRESSORS:
+        raise InputError(
+            f"{path}: data.generator writes plain text, which would be read as compressed; set "
+            f"data.source to a path that does not end in {path.suffix}"
+        )
     model = planted_model(spec.planted, spec.seed) if spec.planted else demo_model(spec.seed)
     generated = _draw_clicks(spec, model)
     made_before = _read_sidecar(path)

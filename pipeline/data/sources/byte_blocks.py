@@ -6,7 +6,7 @@ import hashlib
 import io
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,14 @@ COMPRESSED = {
     b"\xfd7zXZ\x00": "compressed by xz: rename it to end in .xz",
     b"\x28\xb5\x2f\xfd": "compressed by zstd: rename it to end in .zst",
     b"PK\x03\x04": "a zip archive: unpack it",
+}
+
+# By the suffix of what they read: streams with ``readinto``.
+DECOMPRESSORS: dict[str, Callable[[Any], Any]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),
+    ".bz2": lambda raw: CompressedStreams(raw, bz2.BZ2Decompressor),
+    ".xz": lambda raw: CompressedStreams(raw, lzma.LZMADecompressor),
+    ".zst": lambda raw: pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"),
 }
 
 
@@ -185,14 +193,4 @@ def _count_newlines(data: bytearray) -> int:
 
 def _decompressed(path: SourceFile, raw: Any) -> Any:
     """A stream with ``readinto``."""
-    match path.suffix:
-        case ".gz":
-            return gzip.GzipFile(fileobj=raw)
-        case ".bz2":
-            return CompressedStreams(raw, bz2.BZ2Decompressor)
-        case ".xz":
-            return CompressedStreams(raw, lzma.LZMADecompressor)
-        case ".zst":
-            return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
-        case _:
-            return raw
+    return DECOMPRESSORS[path.suffix](raw) if path.suffix in DECOMPRESSORS else raw

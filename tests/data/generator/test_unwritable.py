@@ -25,3 +25,17 @@ def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"/file/log\.tsv: cannot be written: "):
         generate(tmp_path / "file/log.tsv", GeneratorSpec(rows=9))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
+def test_a_name_of_a_compressed_file_is_refused_before_anything_is_written(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"log.tsv{suffix}"
+    with pytest.raises(InputError) as caught:
+        generate(path, GeneratorSpec(rows=9))
+    assert str(caught.value) == (
+        f"{path}: data.generator writes plain text, which would be read as compressed; set "
+        f"data.source to a path that does not end in {suffix}"
+    )
+    assert list(tmp_path.iterdir()) == []
