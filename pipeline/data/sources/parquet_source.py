@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pyarrow import types
 
 from pipeline.console import InputError
-from pipeline.data.fields.binning import MISSING
+from pipeline.data.fields.binning import MISSING, number_texts
 from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.columns import checked_chunk, find_columns
 from pipeline.data.sources.faults import NOT_UTF8, Faults, Policy
@@ -171,26 +171,35 @@ def _noted(column: pa.DictionaryArray, name: str, faults: Faults) -> pa.Dictiona
 def _coded(column: pa.Array) -> pa.DictionaryArray:
     """The column as codes of its distinct values' texts; null and NaN are the missing value.
 
-    Booleans are 1 and 0. In lists all items are as Arrow writes them: NaN is ``nan``, a boolean
-    ``true`` or ``false``.
+    Booleans are 1 and 0, and whole numbers have the same text in every type of column: an integer
+    column becomes one of float64 where a program meets a missing value. Items of lists are as they
+    would be in a plain column.
     """
-    kind = column.type
-    if types.is_dictionary(kind):
-        column = column.dictionary_decode()
-    elif types.is_list(kind) or types.is_large_list(kind):
+    if types.is_list(column.type) or types.is_large_list(column.type):
         column = _joined(column)
-    elif types.is_floating(kind):
-        column = pc.if_else(pc.is_nan(column), None, column)
-    elif types.is_boolean(kind):
+    elif types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if types.is_boolean(column.type):
         column = column.cast(pa.int8())
     encoded = column.dictionary_encode(null_encoding="encode")
-    texts = encoded.dictionary.cast(options=_AS_TEXT).fill_null(MISSING)
+    distinct = encoded.dictionary
+    if types.is_floating(column.type):
+        texts = number_texts(distinct)
+    else:
+        texts = distinct.cast(options=_AS_TEXT).fill_null(MISSING)
     return pa.DictionaryArray.from_arrays(encoded.indices, texts)
 
 
-def _joined(column: pa.Array) -> pa.Array:
-    """One text for each list."""
+def _joined(column: pa.ListArray | pa.LargeListArray) -> pa.StringArray:
+    """One text for each list.
+
+    Raises:
+        pa.ArrowException: when the items are lists themselves.
+    """
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
-    items = column.flatten().cast(options=_AS_TEXT).fill_null(MISSING)
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, items), LIST_SEPARATOR)
+    items = column.flatten()
+    if types.is_nested(items.type):
+        raise pa.ArrowNotImplementedError(f"{items.type} in a list")
+    texts = _coded(items).dictionary_decode()
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, texts), LIST_SEPARATOR)
