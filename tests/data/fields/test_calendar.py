@@ -1,10 +1,13 @@
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.data.fields import calendar
 from pipeline.data.fields.calendar import are_times, calendar_tokens
 from pipeline.spec_data import FieldSpec
 
@@ -76,3 +79,78 @@ def test_a_timestamp_of_parquet_is_a_time(unit: str) -> None:
     column = pa.array([datetime(2024, 1, 6, 17)], pa.timestamp(unit)).cast(pa.string())
     time_format = "%Y-%m-%d %H:%M:%S" if unit == "s" else "%Y-%m-%d %H:%M:%S.%f"
     assert tokens("hour_of_day", column.to_pylist(), time_format) == ["17"]
+
+
+# Formats that Arrow reads: numbers of all their digits, in ASCII, with these between them.
+PLAIN = [
+    "%y%m%d%H",
+    "%Y%m%d%H%M%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S,%f%z",
+    "%Y-%m-%d %H:%M:%S.%fZ",
+    "%d.%m.%y",
+    "%H:%M %d/%m/%Y%z",
+]
+IN_PYTHON = ["%d %b %Y %I:%M %p", "%Y %j %H", "%H:%M", "%Y-%m-%d %H%M%S%f"]
+
+
+@st.composite
+def written(draw: st.DrawFn, time_format: str) -> str:
+    """A time, in which up to two characters are other ones."""
+    text = draw(st.datetimes(timezones=st.just(UTC))).strftime(time_format)
+    for _ in range(draw(st.integers(0, 2))):
+        place = draw(st.integers(0, len(text)))
+        other = draw(st.sampled_from(["", *"0123456789 :-Z+.\n٣"]))
+        text = text[:place] + other + text[place + draw(st.integers(0, 1)) :]
+    return text
+
+
+def read_by_python(text: str, time_format: str) -> datetime | None:
+    """Nine digits of a second are cut to six, and what touches has all its digits."""
+    widths = {"%Y": r"\d{4}", "%f": r"\d{6}"}
+    pieces = re.split(r"((?:%[YymdHMSf]){2,})", time_format)
+    for at in range(1, len(pieces), 2):
+        ones = re.findall("%.", pieces[at])
+        pieces[at] = "".join(widths.get(one, r"\d{2}") for one in ones)
+    for at in range(0, len(pieces), 2):
+        spaced = re.sub(r"\s+", r"\\s+", pieces[at].replace(".", "[.]"))
+        pieces[at] = re.sub("%.", ".+", spaced)
+    try:
+        found = datetime.strptime(re.sub(r"([.,]\d{6})\d{3}(?!\d)", r"\1", text), time_format)
+    except ValueError:
+        return None
+    return found if re.fullmatch("".join(pieces), text, re.IGNORECASE) else None
+
+
+@pytest.mark.parametrize("time_format", [*PLAIN, *IN_PYTHON])
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_texts_are_read_as_python_reads_them(time_format: str, data: st.DataObject) -> None:
+    texts = data.draw(st.lists(written(time_format), min_size=1, max_size=5))
+    times = [read_by_python(text, time_format) for text in texts]
+    field = FieldSpec(name="f", transform="hour_of_day", time_format=time_format)
+    readable = are_times(field, pa.array(texts))
+    assert readable.tolist() == [
+        text == "" or time is not None for text, time in zip(texts, times, strict=True)
+    ]
+    hours = [str(time.hour) if time else "" for time in times]
+    assert tokens("hour_of_day", texts, time_format) == hours
+    weekdays = [str(time.weekday()) if time else "" for time in times]
+    assert tokens("weekday", texts, time_format) == weekdays
+
+
+@pytest.mark.parametrize("time_format", PLAIN)
+def test_arrow_reads_plain_times(time_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = datetime(2024, 1, 6, 17, tzinfo=UTC).strftime(time_format)
+    monkeypatch.setattr(calendar, "_time", lambda *_: pytest.fail("read by Python"))
+    assert tokens("weekday", [text], time_format) == ["5"]
+
+
+@pytest.mark.parametrize("year", [1900, 2000, 2023, 2024])
+def test_days_that_a_month_does_not_have_are_no_times(year: int) -> None:
+    texts = [f"{year}-{month:02}-{day:02}" for month in range(1, 13) for day in range(28, 32)]
+    field = FieldSpec(name="f", transform="weekday", time_format="%Y-%m-%d")
+    lengths = [(date(year + month // 12, month % 12 + 1, 1)).toordinal() for month in range(13)]
+    found = are_times(field, pa.array(texts)).reshape(12, 4).sum(axis=1) + 27
+    assert found.tolist() == [after - before for before, after in pairwise(lengths)]
