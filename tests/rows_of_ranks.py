@@ -31,11 +31,13 @@ class Rows:
         return Rows(*(column[..., begin:end] for column in columns))
 
 
-def metrics_here(rows: Rows, capacity: int = EXACT, batch_rows: int = 64) -> ClickResults:
+def metrics_here(
+    rows: Rows, capacity: int = EXACT, batch_rows: int = 64, unknown: int | None = 0
+) -> ClickResults:
     """Collective; the metrics of the rows that the ranks pass."""
     tasks, count = rows.scores.shape
     metrics = ClickMetrics(
-        [f"task {task}" for task in range(tasks)], capacity, GroupRows(tasks, count)
+        [f"task {task}" for task in range(tasks)], capacity, GroupRows(tasks, count, unknown)
     )
     columns = [torch.from_numpy(column) for column in (rows.scores, rows.labels, rows.weights)]
     for begin in range(0, count, batch_rows):

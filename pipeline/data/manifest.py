@@ -15,6 +15,7 @@ value is the token ``""``; in a dense field it is 0, the mean.
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,9 @@ SCHEMA_VERSION = 5
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FOLDER = "vocabulary"
 SPLITS = ("train", "valid", "test")
+
+# The end of a recipe by which ids are the source's own.
+_GIVEN_IDS = re.compile(r" identity \d+$")
 
 FieldKind = Literal["categorical", "numeric", "multi_valued"]
 
@@ -48,6 +52,11 @@ class Field:
     pooling: Literal["sum", "mean"] = "sum"
     recipe: str = ""
     distinct: int | None = None
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The out-of-vocabulary id; None where ids are the source's own, and 0 is one of them."""
+        return None if _GIVEN_IDS.search(self.recipe) else 0
 
 
 @dataclass(frozen=True)

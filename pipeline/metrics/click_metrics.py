@@ -70,8 +70,8 @@ class ClickMetrics:
             logits: (T, B), of any float type.
             labels: (T, B), 0 or 1.
             weights: (B,); rows of weight 0 do not count.
-            groups: (B,), the rows' groups on the CPU, where GAUC is wanted. Rows of group 0, which
-                holds all that are too rare to be known apart, do not count for it.
+            groups: (B,), the rows' groups on the CPU, where GAUC is wanted; see ``GroupRows`` for
+                those that do not count.
         """
         batch = (logits, labels, weights) if groups is None else (logits, labels, weights, groups)
         self._buffer.append(batch)
@@ -107,10 +107,8 @@ class ClickMetrics:
             if sum(map(len, pieces)) > 2 * self._capacity:
                 pieces[:] = [coarsen_cells(merge_cells(pieces), self._capacity)]
         if self._groups is not None:
-            ids = groups[0][real.cpu()]
-            known = ids > 0
-            rows = (part.cpu()[..., known] for part in (logits, labels, weights))
-            self._groups.add(ids[known], *rows)
+            rows = (part.cpu() for part in (logits, labels, weights))
+            self._groups.add(groups[0][real.cpu()], *rows)
 
     def _ranking(self, pieces: list[ScoreCells]) -> ScoreRanking:
         if not pieces:

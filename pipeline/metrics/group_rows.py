@@ -29,14 +29,17 @@ class GroupRows:
     by a part, as long as no single group is much larger than that.
     """
 
-    def __init__(self, tasks: int, expected_rows: int) -> None:
+    def __init__(self, tasks: int, expected_rows: int, unknown: int | None) -> None:
         """Prepares the parts.
 
         Args:
             tasks: T.
             expected_rows: those of all ranks together, about.
+            unknown: the group of all rows that are too rare to be told apart, which are left out;
+                None where there is none such. Missing values are a group like any other, but where
+                their field's vocabulary has none: there they are among the unknown.
         """
-        self._tasks = tasks
+        self._tasks, self._unknown = tasks, unknown
         parts = -(-expected_rows // (PART_ROWS * dist.get_world_size()))
         self._parts = min(max(parts, 1), MOST_PARTS)
         self._files = [
@@ -45,7 +48,7 @@ class GroupRows:
         ]
 
     def add(self, groups: Tensor, logits: Tensor, labels: Tensor, weights: Tensor) -> None:
-        """Keeps rows.
+        """Keeps rows of known groups.
 
         Args:
             groups: (B,) not negative, below 2^31.
@@ -56,6 +59,10 @@ class GroupRows:
         Raises:
             InputError: the temporary files do not fit.
         """
+        if self._unknown is not None:
+            known = groups != self._unknown
+            groups, weights = groups[known], weights[known]
+            logits, labels = logits[:, known], labels[:, known]
         columns = [groups.int()[None], weights.float().view(torch.int32)[None]]
         rows = torch.cat([*columns, score_keys(logits), labels.int()]).T.cpu().numpy()
         part_of_row = rows[:, 0] % self._parts

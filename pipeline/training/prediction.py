@@ -119,8 +119,7 @@ def score_split(
         InputError: no group of ``evaluate.group_field`` has both classes, so there is no GAUC.
     """
     module.eval()
-    groups = GroupRows(len(loader.labels), loader.rows) if spec.group_field else None
-    metrics = ClickMetrics(loader.labels, spec.auc_cells, groups)
+    metrics = ClickMetrics(loader.labels, spec.auc_cells, _group_rows(loader, spec))
     gates = []
     group_ids: deque[torch.Tensor] = deque()
     batches = _noting_groups(loader.epoch(0), spec.group_field, group_ids)
@@ -138,6 +137,14 @@ def score_split(
     results = metrics.results()
     _check_groups(title, spec, results)
     return ScoredSplit(loader.labels, results, gate)
+
+
+def _group_rows(loader: Loader, spec: EvaluateSpec) -> GroupRows | None:
+    """What takes the rows by group; None where no GAUC is wanted."""
+    if not spec.group_field:
+        return None
+    (unknown,) = (field.unknown_id for field in loader.fields if field.name == spec.group_field)
+    return GroupRows(len(loader.labels), loader.rows, unknown)
 
 
 def _noting_groups(

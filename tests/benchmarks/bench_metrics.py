@@ -52,7 +52,7 @@ def streamed(capacity: int, grouped: bool) -> Callable[[int, int, str], Callable
         weights = torch.ones(count, device=device)
 
         def run() -> str:
-            groups = GroupRows(1, count) if grouped else None
+            groups = GroupRows(1, count, unknown=0) if grouped else None
             metrics = ClickMetrics(["click"], capacity, groups)
             for begin in range(0, count, batch):
                 rows = slice(begin, begin + batch)

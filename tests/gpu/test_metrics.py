@@ -39,7 +39,7 @@ def rows() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
 def test_of_a_split(rows: tuple[torch.Tensor, ...], capacity: int) -> None:
     found = []
     for device in ("cpu", "cuda"):
-        metrics = ClickMetrics(["a", "b"], capacity, GroupRows(2, ROWS))
+        metrics = ClickMetrics(["a", "b"], capacity, GroupRows(2, ROWS, unknown=0))
         for begin in range(0, ROWS, 8_192):
             *batch, groups = (column[..., begin : begin + 8_192] for column in rows)
             metrics.add(*(column.to(device) for column in batch), groups)

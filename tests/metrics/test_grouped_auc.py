@@ -67,6 +67,19 @@ def test_by_hand_groups_of_one_class_and_group_0_are_left_out() -> None:
     assert found["gauc_groups"] == 2
 
 
+def test_group_0_counts_where_no_group_is_of_the_unknown() -> None:
+    # Group 0 has 4 rows and AUC 0, group 1 has 2 and AUC 1.
+    rows = Rows(
+        np.array([[0, 1, 2, 3, 0, 1]], np.float32),
+        np.array([[1, 1, 0, 0, 0, 1]], np.float32),
+        np.ones(6, np.float32),
+        np.array([0, 0, 0, 0, 1, 1]),
+    )
+    found = metrics_here(rows, unknown=None).by_task["task 0"]
+    assert found["gauc"] == pytest.approx((4 * 0 + 2 * 1) / 6)
+    assert found["gauc_groups"] == 2
+
+
 def test_rows_in_files_give_the_same_and_leave_none_behind(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -83,7 +96,7 @@ def test_rows_in_files_give_the_same_and_leave_none_behind(
 def test_a_folder_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(group_rows, "MEMORY_BYTES", 16)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
-    kept = GroupRows(tasks=1, expected_rows=10)
+    kept = GroupRows(tasks=1, expected_rows=10, unknown=0)
     rows = torch.zeros(1, 10)
     with pytest.raises(InputError) as caught:
         kept.add(torch.ones(10), rows, rows, torch.ones(10))

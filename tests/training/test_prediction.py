@@ -62,6 +62,30 @@ def test_metrics_are_those_of_every_row_with_its_own_group(make_spec: SpecMaker)
     assert scored.results.curve.count.sum() == len(labels)
 
 
+def test_the_value_0_of_ids_as_given_is_a_group(make_spec: SpecMaker, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    log = pa.table({"label": rng.integers(0, 2, 60), "user": np.arange(60) % 3})
+    for name in SPLITS:
+        pyarrow.csv.write_csv(log, folder / f"{name}.csv")
+    data = {
+        "format": "csv",
+        "source": str(folder),
+        "fields": [{"name": "user", "encoding": "identity", "cardinality": 3}],
+        "splits": {name: f"{name}.csv" for name in SPLITS},
+    }
+    prepared = Spec.model_validate({"run": {"directory": str(folder)}, "data": data})
+    build(prepared, {})
+    spec = make_spec(
+        data={"directory": str(prepared.dataset_directory)},
+        model={"interaction": "dnn"},
+        evaluate={"group_field": "user"},
+    )
+    scored, _ = scored_test_split(spec, read_manifest(spec.dataset_directory))
+    assert scored.metrics()["gauc_groups"] == 3
+
+
 def test_gauc_reaches_the_journal_and_metrics_json_from_two_processes_too(
     make_spec: SpecMaker,
 ) -> None:

@@ -51,6 +51,7 @@ class Loader:
     used, so about two windows are in memory; a split that fits in one window is decoded once.
 
     Attributes:
+        fields: those of the batches that have ids.
         labels: those of the batches, by task.
     """
 
@@ -83,7 +84,7 @@ class Loader:
                 thread while the one before is used.
         """
         self._directory = directory
-        self._fields, self._dense, self.labels = manifest.fields, manifest.dense, tuple(labels)
+        self.fields, self._dense, self.labels = manifest.fields, manifest.dense, tuple(labels)
         self._parts = manifest.splits[split].parts
         self._rows = manifest.splits[split].rows
         self._batch_size = batch_size
@@ -151,7 +152,7 @@ class Loader:
             while not current or current[-1].end < end:
                 current.append(next(coming))
             part = rank_slice(begin, end, self._rank, self._world_size)
-            yield to_batch(_gather(current, part.positions), part.weights, self._fields)
+            yield to_batch(_gather(current, part.positions), part.weights, self.fields)
 
     def _windows(self, epoch: int) -> list[Window]:
         part_rows = [part.rows for part in self._parts]
@@ -179,10 +180,10 @@ class Loader:
     def _read(self, number: int) -> Rows:
         """One part, checked against the manifest the first time."""
         check = number not in self._checked
-        columns: list[Field | DenseField] = [*self._fields, *self._dense]
+        columns: list[Field | DenseField] = [*self.fields, *self._dense]
         table = read_part(self._directory, self._parts[number], columns, self.labels, check)
         self._checked.add(number)
-        return rows_of_table(table, self._fields, self._dense, self.labels)
+        return rows_of_table(table, self.fields, self._dense, self.labels)
 
 
 def _gather(windows: Sequence[_Loaded], positions: np.ndarray) -> Rows:
