@@ -83,8 +83,9 @@ class ShardingSpec(Section):
         group_size: the ranks that share one copy of the sharded tables; 0 for all. Smaller groups
             have a copy each, averaged after every step (2D parallelism).
         communication: the precision in which embeddings and their gradients travel between ranks.
-            ``fp16`` and ``bf16`` halve the bytes; what is learnt is then close, not equal. gloo
-            has no ``bf16``.
+            ``fp16`` and ``bf16`` halve the bytes; what is learnt is then close, not equal. Under
+            ``fp16`` gradients travel in ``bf16``, because many are too small for fp16; over gloo,
+            which has no ``bf16``, they stay in ``fp32``.
         reserved_share: of the memory, kept from the tables for the dense part and the batches.
         hardware: see there.
     """

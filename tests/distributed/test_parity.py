@@ -109,7 +109,7 @@ def test_every_sharding_and_storage_learns_the_same_on_any_number_of_processes(
 
 @pytest.mark.slow
 def test_half_precision_between_ranks_is_close_and_not_equal(make_spec: SpecMaker) -> None:
-    """fp16 has 11 bits: embeddings and gradients are off by up to 2^-11 of their size, 5e-4."""
+    """fp16 has 11 bits: embeddings are off by up to 2^-11 of their size, 5e-4."""
     cases = {
         f"{sharding} {precision}": {"type": sharding, "communication": precision}
         for sharding in ("table_wise", "row_wise")
