@@ -100,6 +100,7 @@ class _BatchNormalize(torch.autograd.Function):
         return outputs.to(inputs.dtype), mean, variance
 
     @staticmethod
+    @once_differentiable
     def backward(
         ctx: Any, gradient: torch.Tensor, *_: torch.Tensor
     ) -> tuple[torch.Tensor | None, ...]:

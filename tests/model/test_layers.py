@@ -89,6 +89,14 @@ class TestSetBatchNorm:
         for our, their in zip(ours, theirs, strict=True):
             torch.testing.assert_close(our.flatten(), their.flatten(), rtol=0, atol=1e-10)
 
+    def test_a_gradient_of_its_gradient_is_refused_since_it_would_be_wrong(self) -> None:
+        layer = randomize(SetBatchNorm(SETS, WIDTH).double())
+        inputs = random_inputs(SETS, ROWS, WIDTH).requires_grad_()
+        outputs = layer(inputs).square().sum()
+        (gradient,) = torch.autograd.grad(outputs, inputs, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            gradient.square().sum().backward()
+
     def test_one_row_becomes_the_bias(self) -> None:
         layer = randomize(SetBatchNorm(SETS, WIDTH).double())
         outputs = layer(random_inputs(SETS, 1, WIDTH))
