@@ -186,6 +186,7 @@ class ModelSpec(Section):
             ``none`` do not depend on the batch.
         hidden_dim: the width of a projection and of a tower's block.
         tower_blocks: hidden blocks of the tower ``mlp``.
+        dropout: of hidden blocks, rounded to a 256th: below 1/512 it is none, and at most 255/256.
         custom: settings of components from elsewhere, which read and check them themselves.
     """
 
