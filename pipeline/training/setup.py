@@ -15,6 +15,7 @@ from pipeline.distributed.table_copies import AveragedCopies
 from pipeline.model.click_task import ClickTask
 from pipeline.model.multi_embedding import MultiEmbedding, ParameterCount
 from pipeline.spec import Spec
+from pipeline.spec_training import EmbeddingOptimizerSpec
 from pipeline.training.compilation import compile_dense_part
 from pipeline.training.optimizers import Optimizers, build_optimizers
 from pipeline.training.pipelines import build_pipeline
@@ -42,9 +43,14 @@ class Training(Predictor):
 
 
 def build_predictor(spec: Spec, manifest: Manifest, runtime: Runtime) -> Predictor:
-    """The model at its starting values, sharded, to be filled and to predict. Collective."""
+    """The model at its starting values, sharded, to be filled and to predict. Collective.
+
+    It never steps: whatever optimizer trained it, its tables have SGD, which keeps no moments and
+    runs under every sharding type on every device.
+    """
+    unstepped = EmbeddingOptimizerSpec(name="sgd")
+    spec = spec.model_copy(update={"embedding_optimizer": unstepped})
     model, parameters = _build_model(spec, manifest, runtime, compiled=False)
-    # Not stepped in evaluation; tables that are fused have theirs all the same.
     optimizer = model.module.fused_optimizer
     pipeline = build_pipeline(spec.train.pipeline, model.module, optimizer, runtime.device)
     return Predictor(model, pipeline, parameters)

@@ -12,7 +12,7 @@ from pipeline.distributed.runtime import start_runtime
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.evaluation import evaluate
 from pipeline.training.run_directory import RunDirectory, read_journal
-from pipeline.training.setup import build_training
+from pipeline.training.setup import build_predictor, build_training
 from pipeline.training.training import check_batch, train
 
 
@@ -65,6 +65,21 @@ def test_the_recorded_semantics_are_those_of_the_training(make_spec: SpecMaker) 
         evaluate(replicated, runtime)
     text = RunDirectory(replicated.run_directory).metrics_file.read_text()
     assert '"semantics": "sparse"' in text
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "sharding"),
+    [("lamb", "auto"), ("adam", "table_wise"), ("rowwise_adagrad", "data_parallel")],
+)
+def test_a_model_predicts_where_its_optimizer_has_no_step(
+    make_spec: SpecMaker, optimizer: str, sharding: str
+) -> None:
+    spec = make_spec(embedding_optimizer={"name": optimizer}, sharding={"type": sharding})
+    manifest = read_manifest(spec.dataset_directory)
+    with start_runtime("cpu") as runtime:
+        module = build_predictor(spec, manifest, runtime).model.module
+        moments = module.fused_optimizer.state_dict()["state"].values()
+        assert not any(of_table for of_table in moments)
 
 
 def test_tables_that_do_not_fit_are_refused_in_one_line(make_spec: SpecMaker) -> None:
