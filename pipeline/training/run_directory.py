@@ -6,6 +6,7 @@ plan.txt        the sharding plan
 plan.json       the same for programs, and for a resumed training to follow
 metrics.jsonl   a line a log point
 launches.jsonl  a line a job of a scheduler that worked on it
+lock            held by the training that works here
 tensorboard/  checkpoints/  best/
 metrics.json  report/           written by evaluate
 """
@@ -14,9 +15,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipeline.console import InputError
+from pipeline.data.locked_directories import lock
 from pipeline.data.manifest import Manifest
 from pipeline.data.whole_files import refusals_told, write_whole
 from pipeline.spec import Spec
@@ -97,6 +99,19 @@ class RunDirectory:
                 "give another run.directory, or remove this one"
             )
         return record["facts"] if record["complete"] else None
+
+    def lock(self) -> TextIO:
+        """Keeps other trainings out of the directory until the file that it returns is closed.
+
+        Raises:
+            InputError: another training is at work there, or the directory cannot be written.
+        """
+        with writable(self.path):
+            return lock(
+                self.path,
+                f"{self.path}: another training is at work there; wait for its end, or give "
+                "another run.directory",
+            )
 
     def begin(self, spec: Spec, manifest: Manifest, plan: str, plan_record: dict[str, Any]) -> None:
         """Writes the resolved spec, the plan and the record of a training that is under way.

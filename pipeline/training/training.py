@@ -1,5 +1,9 @@
 """Trains what a spec describes, into its run directory."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch.distributed as dist
 from torch import nn
 
 from pipeline.console import InputError
@@ -20,7 +24,8 @@ def train(spec: Spec, runtime: Runtime) -> None:
     """Trains into ``run.directory``. Collective.
 
     Raises:
-        InputError: the dataset is not whole, or the optimizer does not fit sharding and device.
+        InputError: the dataset is not whole, the optimizer does not fit sharding and device, or
+            another training is at work in the directory.
     """
     manifest = read_manifest(spec.dataset_directory)
     _check_splits(spec, manifest)
@@ -28,6 +33,30 @@ def train(spec: Spec, runtime: Runtime) -> None:
     directory = RunDirectory(spec.run_directory)
     training = build_training(spec, manifest, runtime)
     check_batch(spec, training.model.module, runtime)
+    # Not before, so that what is refused above leaves no directory.
+    with _alone(directory, runtime):
+        _train(spec, manifest, runtime, training, directory)
+
+
+@contextmanager
+def _alone(directory: RunDirectory, runtime: Runtime) -> Iterator[None]:
+    """Keeps other trainings out of the directory. What keeps rank 0 from it ends every rank."""
+    with ExitStack() as held:
+        refusal: list[str | None] = [None]
+        if runtime.is_main:
+            try:
+                held.enter_context(directory.lock())
+            except InputError as error:
+                refusal = [str(error)]
+        dist.broadcast_object_list(refusal)
+        if refusal[0] is not None:
+            raise InputError(refusal[0])
+        yield
+
+
+def _train(
+    spec: Spec, manifest: Manifest, runtime: Runtime, training: Training, directory: RunDirectory
+) -> None:
     if runtime.is_main:
         sharded = training.model
         plan = describe_plan(sharded.plan, sharded.tables, sharded.group)

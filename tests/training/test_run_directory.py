@@ -1,10 +1,11 @@
 """A run directory keeps one training, and refuses to become another."""
 
+import fcntl
 import json
 from pathlib import Path
 
 import pytest
-from small_trainings import SpecMaker
+from small_trainings import SpecMaker, start_torchrun, train_here
 
 from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
@@ -120,3 +121,40 @@ def test_metrics_that_are_no_json_are_measured_again(make_spec: SpecMaker) -> No
     for path in (directory.metrics_file, directory.report_file):
         path.write_text("")
     assert not is_evaluated(spec)
+
+
+def files_in(directory: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_second_training_is_refused_and_changes_nothing(make_spec: SpecMaker) -> None:
+    spec = make_spec()
+    directory = RunDirectory(spec.run_directory)
+    under_way = directory.checkpoints / "step-0000000009.partial/record"
+    under_way.parent.mkdir(parents=True)
+    under_way.write_text("half")
+    directory.journal_file.write_text('{"kind": "train", "step": 9, "epoch": 0}\n')
+    with (directory.path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = files_in(directory.path)
+        with pytest.raises(InputError) as refused:
+            train_here(spec)
+        assert files_in(directory.path) == before
+    assert str(refused.value) == (
+        f"{directory.path}: another training is at work there; wait for its end, or give another "
+        "run.directory"
+    )
+
+
+def test_a_second_training_by_several_ranks_ends_with_that_line(make_spec: SpecMaker) -> None:
+    spec = make_spec()
+    directory = RunDirectory(spec.run_directory)
+    directory.path.mkdir()
+    with (directory.path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = start_torchrun("pipeline.train", spec, 2)
+        output, _ = process.communicate(timeout=240)
+    assert process.returncode != 0
+    assert f"error: {directory.path}: another training is at work there" in output
+    # No traceback but torchrun's own.
+    assert "/pipeline/training/" not in output

@@ -10,16 +10,14 @@ The next run with the same spec and sources takes up what it holds. No later sta
 """
 
 import contextlib
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from pipeline.console import InputError
+from pipeline.data.locked_directories import LOCK, lock
 from pipeline.data.preparation.engines import ClusterLostError
 from pipeline.data.preparation.publication import check_replaceable, place_of
 from pipeline.data.whole_directories import replace, replaced, restore
@@ -31,7 +29,6 @@ from pipeline.data.whole_files import (
     write_whole,
 )
 
-_LOCK = "lock"
 _ELSEWHERE = "set data.directory to another path"
 
 
@@ -118,34 +115,12 @@ def _partial(directory: Path) -> Path:
 
 @contextmanager
 def _locked(directory: Path, partial: Path) -> Iterator[None]:
-    """Holds the lock on ``partial``; the system lets go of a killed process's."""
-    path = partial / _LOCK
-    while True:
-        _make(partial)
-        file = _opened(path)
-        if file is None:
-            continue
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{directory}: another run is preparing it; wait for its end, or set "
-                    "data.directory to another path"
-                ) from None
-            # The run before may have removed the file after it was opened here.
-            if _is_at(file.fileno(), path):
-                yield
-                return
-
-
-def _opened(lock: Path) -> TextIO | None:
-    """The lock's file; None when the run before removed its directory in this moment."""
-    with _working(lock.parent):
-        try:
-            return lock.open("w")
-        except FileNotFoundError:
-            return None
+    """Makes the workplace where it is not there, and holds its lock."""
+    taken = f"{directory}: another run is preparing it; wait for its end, or {_ELSEWHERE}"
+    with _working(partial):
+        file = lock(partial, taken)
+    with file:
+        yield
 
 
 def _working(partial: Path) -> AbstractContextManager[None]:
@@ -163,26 +138,12 @@ def _remove(partial: Path) -> None:
     for path in partial.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path.name != _LOCK:
+        elif path.name != LOCK:
             path.unlink()
-    (partial / _LOCK).unlink()
+    (partial / LOCK).unlink()
     # Another run may have put its own lock there by now; the directory is that run's then.
     with contextlib.suppress(OSError):
         partial.rmdir()
-
-
-def _make(partial: Path) -> None:
-    """Makes the workplace where it is not there."""
-    with refusals_told(partial, "cannot be made", _ELSEWHERE):
-        partial.mkdir(parents=True, exist_ok=True)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether an open file still stands at its path."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _take_up(partial: Path, place: Workplace, identity: str) -> None:
