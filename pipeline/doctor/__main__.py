@@ -6,7 +6,8 @@ Looks at Python, the versions of torch, torchrec and fbgemm, whose libraries fbg
 packages, what loads, the devices, one small training step through DistributedModelParallel, the
 components, the PATH, the host's name, shared memory and the folders that are written to. Below each
 fault stands what to do, a command where there is one. Exits with 1 where something keeps it from
-training. The first fault is often the cause of those after it: mend it and run this again.
+training, with 2 for an option that there is not. The first fault is often the cause of those after
+it: mend it and run this again.
 """
 
 import sys
@@ -29,6 +30,10 @@ def main(arguments: list[str]) -> int:
     if any(argument in ("-h", "--help") for argument in arguments):
         print((__doc__ or "").strip())
         return 0
+    unknown = [argument for argument in arguments if argument.startswith("-")]
+    if unknown:
+        print(f"error: {unknown[0]}: no such option; give a FOLDER or nothing", file=sys.stderr)
+        return 2
     states, cures = [], {""}
     for finding in _findings(Path(arguments[0] if arguments else "runs")):
         print(f"{_MARKS[finding.state]:<8} {finding.subject}: {finding.found}", flush=True)

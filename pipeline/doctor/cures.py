@@ -1,23 +1,28 @@
 """The commands that mend an environment, fit to be copied."""
 
+import shlex
 import shutil
+import sys
 from importlib import metadata
 from pathlib import Path
 
 # The triple that is tested, as pyproject.toml and docker/constraints.txt pin it.
 TORCH, TORCHREC, FBGEMM = "2.13.0", "1.8.0", "1.8.0"
 
+# Of the environment that is looked at: the pip of the PATH may be another's.
+PIP = f"{shlex.quote(sys.executable)} -m pip"
+
 # torchrec asks for fbgemm-gpu by name, so --no-deps. torch stays: where it has the right version it
 # need not be fetched again, where it has another one pip replaces it.
 CPU_TRIPLE = (
-    "pip uninstall -y torchrec fbgemm-gpu fbgemm-gpu-cpu"
-    f" && pip install torch=={TORCH} fbgemm-gpu-cpu=={FBGEMM}"
-    f" && pip install --no-deps torchrec=={TORCHREC}"
+    f"{PIP} uninstall -y torchrec fbgemm-gpu fbgemm-gpu-cpu"
+    f" && {PIP} install torch=={TORCH} fbgemm-gpu-cpu=={FBGEMM}"
+    f" && {PIP} install --no-deps torchrec=={TORCHREC}"
 )
 # For pip the CPU build 2.13.0+cpu is torch 2.13.0 too, so it goes first.
 CUDA_TRIPLE = (
-    "pip uninstall -y torch torchrec fbgemm-gpu fbgemm-gpu-cpu"
-    f" && pip install torch=={TORCH} fbgemm-gpu=={FBGEMM} torchrec=={TORCHREC}"
+    f"{PIP} uninstall -y torch torchrec fbgemm-gpu fbgemm-gpu-cpu"
+    f" && {PIP} install torch=={TORCH} fbgemm-gpu=={FBGEMM} torchrec=={TORCHREC}"
 )
 
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.doctor.cures import PIP
 from pipeline.doctor.finding import Finding, well
 from pipeline.doctor.trial import attempt
 
@@ -19,7 +20,7 @@ def check_launching() -> Iterator[Finding]:
     finding = attempt("TorchX components", ["-P", "-c", _FIND_COMPONENT])
     if "ComponentNotFoundException" in finding.found:
         found = "TorchX does not find mep.train: this package's entry points are not installed"
-        cure = "in its folder: pip install --no-deps -e ."
+        cure = f"in its folder: {PIP} install --no-deps -e ."
         finding = Finding("TorchX components", "fault", found, cure)
     yield finding
     yield _check_path(Path(sys.executable).parent)

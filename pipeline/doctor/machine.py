@@ -5,6 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,8 @@ from pipeline.doctor.finding import Finding, well
 SHARED_MEMORY = Path("/dev/shm")
 # NCCL takes some 10 to 30 MB a connection there; containers start with 64 MiB.
 SHARED_MEMORY_BYTES = 1 << 30
+# Beside the module that has the kernels.
+OWN_CACHE = Path(__file__).parents[1] / "data" / "__pycache__"
 
 
 def check_machine(folder: Path) -> Iterator[Finding]:
@@ -31,13 +34,7 @@ def check_machine(folder: Path) -> Iterator[Finding]:
         lambda: Path(tempfile.gettempdir()),
         "set TMPDIR to a folder you may write to",
     )
-    yield _check_writable(
-        "compiled kernels",
-        _kernels_folder,
-        "set NUMBA_CACHE_DIR to a folder you may write to; without one every process compiles the "
-        "kernels of prepare anew, which takes about 20 s",
-        state="warning",
-    )
+    yield _check_kernels()
 
 
 def _check_name(name: str) -> Finding:
@@ -69,9 +66,23 @@ def _check_shared_memory(folder: Path) -> Finding:
     )
 
 
-def _kernels_folder() -> Path:
+def _check_kernels() -> Finding:
+    """The first place that can be written to is taken (pipeline/data/machine_code.py)."""
     named = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(named) if named else Path.home() / ".cache"
+    places: list[Callable[[], Path]] = [lambda: OWN_CACHE, lambda: Path.home() / ".cache"]
+    if named:
+        places.insert(0, partial(Path, named))
+    findings = [
+        _check_writable(
+            "compiled kernels",
+            choose,
+            "set NUMBA_CACHE_DIR to a folder you may write to; without one every process compiles "
+            "the kernels of prepare anew, which takes about 20 s",
+            state="warning",
+        )
+        for choose in places
+    ]
+    return next((one for one in findings if one.state == "ok"), findings[-1])
 
 
 def _check_writable(

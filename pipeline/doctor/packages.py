@@ -4,12 +4,14 @@ import shlex
 from collections.abc import Iterator
 from importlib import metadata
 
+from pipeline.doctor.cures import PIP
 from pipeline.doctor.finding import Finding, well
 from pipeline.doctor.versions import PACKAGES
 
 _PRODUCT = "multi-embedding-pipeline"
 _INSTALL = (
-    "in its folder: make env, or pip install -c docker/constraints.txt -e '.[cpu]' (GPU: '.[cuda]')"
+    f"in its folder: make env, or {PIP} install -c docker/constraints.txt -e '.[cpu]' "
+    "(GPU: '.[cuda]')"
 )
 
 
@@ -24,13 +26,13 @@ def check_packages() -> Iterator[Finding]:
     try:
         unmet = list(_unmet(metadata.requires(_PRODUCT) or []))
     except ModuleNotFoundError:
-        yield Finding("packages", "fault", "packaging is not installed", "pip install packaging")
+        yield Finding("packages", "fault", "packaging is not installed", f"{PIP} install packaging")
         return
     if not unmet:
         yield well("packages", f"{label} has what it needs")
         return
     found = f"{label} lacks " + ", ".join(why for _, why in unmet)
-    cure = shlex.join(["pip", "install", *(wanted for wanted, _ in unmet)])
+    cure = f"{PIP} install {shlex.join([wanted for wanted, _ in unmet])}"
     yield Finding("packages", "fault", found, cure)
 
 

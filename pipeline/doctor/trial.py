@@ -72,7 +72,7 @@ def attempt(subject: str, arguments: list[str], timeout: float = TIMEOUT_S) -> F
         return Finding(subject, "fault", f"no end after {timeout:.0f} s", cure)
     if done.returncode == 0 and done.stdout.strip():
         return well(subject, done.stdout.strip().splitlines()[-1])
-    return _explain(subject, done, shlex.join(["python", *arguments]))
+    return _explain(subject, done, shlex.join([sys.executable, *arguments]))
 
 
 def _explain(subject: str, done: subprocess.CompletedProcess[str], again: str) -> Finding:

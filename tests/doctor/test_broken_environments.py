@@ -96,4 +96,4 @@ def test_a_wrong_torch(environment: Environment) -> None:
     assert code == 1
     assert "FAULT    triple: torch 2.12.1" in said
     assert "torch 2.12 belongs to torchrec and fbgemm 1.7" in said
-    assert "&& pip install torch==2.13.0 fbgemm-gpu-cpu==1.8.0" in said
+    assert "-m pip install torch==2.13.0 fbgemm-gpu-cpu==1.8.0" in said

@@ -1,5 +1,7 @@
 """The commands that mend an environment."""
 
+import shlex
+import sys
 import tomllib
 from pathlib import Path
 
@@ -19,6 +21,12 @@ def test_they_install_what_the_project_pins() -> None:
         cures.CPU_TRIPLE.split()
     )
     assert set(cuda) <= set(cures.CUDA_TRIPLE.split())
+
+
+@pytest.mark.parametrize("command", [cures.CPU_TRIPLE, cures.CUDA_TRIPLE])
+def test_they_mend_the_environment_that_was_looked_at(command: str) -> None:
+    for step in command.split(" && "):
+        assert shlex.split(step)[:3] == [sys.executable, "-m", "pip"]
 
 
 def test_a_machine_with_a_driver_gets_the_cuda_triple(

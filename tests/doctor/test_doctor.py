@@ -1,6 +1,7 @@
 """The doctor in environments that are really broken, each in a process of its own."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 from broken_sites import package_needing, pretend_installed, shared_library
 
 ROOT = Path(__file__).parents[2]
+PIP = f"{shlex.quote(sys.executable)} -m pip"
 CPU_CURE = (
-    "do: pip uninstall -y torchrec fbgemm-gpu fbgemm-gpu-cpu"
-    " && pip install torch==2.13.0 fbgemm-gpu-cpu==1.8.0 && pip install --no-deps torchrec==1.8.0"
+    f"do: {PIP} uninstall -y torchrec fbgemm-gpu fbgemm-gpu-cpu"
+    f" && {PIP} install torch==2.13.0 fbgemm-gpu-cpu==1.8.0"
+    f" && {PIP} install --no-deps torchrec==1.8.0"
 )
 
 
@@ -90,3 +93,15 @@ def test_a_cuda_fbgemm_where_there_is_no_driver_is_explained(runs: Path, site: P
     done = visit(runs, site)
     assert "import fbgemm_gpu: a CUDA build of fbgemm needs NVIDIA's driver: " in done.stdout
     assert "--gpus all" in done.stdout
+
+
+def test_an_option_is_no_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.doctor", "--verbose"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: --verbose: no such option; give a FOLDER or nothing\n"

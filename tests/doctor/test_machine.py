@@ -65,7 +65,11 @@ def homeless() -> Path:
     raise RuntimeError("Could not determine home directory.")
 
 
-def test_a_user_without_a_home_is_warned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_is_warned_where_the_package_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (package := tmp_path / "package").touch()
+    monkeypatch.setattr(machine, "OWN_CACHE", package / "__pycache__")
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     finding = findings(tmp_path)["compiled kernels"]
@@ -79,6 +83,16 @@ def test_a_user_without_a_home_needs_none_where_the_cache_has_a_folder(
     monkeypatch.setattr(Path, "home", homeless)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert findings(tmp_path)["compiled kernels"].state == "ok"
+
+
+def test_kernels_that_can_be_kept_beside_their_module_need_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(machine, "OWN_CACHE", tmp_path / "__pycache__")
+    finding = findings(tmp_path)["compiled kernels"]
+    assert (finding.state, finding.found.split(", ")[0]) == ("ok", str(tmp_path / "__pycache__"))
 
 
 def test_no_folder_for_temporary_files_is_a_fault(

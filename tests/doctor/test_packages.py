@@ -1,5 +1,7 @@
 """What this package needs besides the triple, and whether TorchX can start it."""
 
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from pipeline.doctor.finding import Finding
 from pipeline.doctor.launching import check_launching
 from pipeline.doctor.packages import check_packages
 
+PIP = f"{shlex.quote(sys.executable)} -m pip"
 PRODUCT = "multi-embedding-pipeline"
 
 
@@ -33,21 +36,21 @@ def test_a_package_of_a_wrong_version_is_named_with_its_cure(site: Path) -> None
     pretend_installed(site, "urllib3", "2.2.2")
     assert only().state == "fault"
     assert only().found.endswith("lacks urllib3<1.27 (2.2.2 is installed)")
-    assert only().cure == "pip install 'urllib3<1.27'"
+    assert only().cure == f"{PIP} install 'urllib3<1.27'"
 
 
 def test_packages_that_are_missing_are_named_with_their_cure(site: Path) -> None:
     requires = ("no-such-a>=17", 'no-such-b==1.0; extra == "cpu"', 'no-such-c; extra == "dev"')
     pretend_installed(site, PRODUCT, "0.1.0", requires)
     assert only().found.endswith("lacks no-such-a (not installed), no-such-b (not installed)")
-    assert only().cure == "pip install 'no-such-a>=17' no-such-b==1.0"
+    assert only().cure == f"{PIP} install 'no-such-a>=17' no-such-b==1.0"
 
 
 def test_components_that_torchx_does_not_find_are_a_fault(site: Path) -> None:
     pretend_installed(site, PRODUCT, "0.1.0")  # without its entry points
     finding = next(check_launching())
     assert (finding.subject, finding.state) == ("TorchX components", "fault")
-    assert finding.cure.endswith("pip install --no-deps -e .")
+    assert finding.cure == f"in its folder: {PIP} install --no-deps -e ."
 
 
 def test_programs_of_another_environment_on_the_path_are_a_warning(
