@@ -46,17 +46,20 @@ class Mixture(nn.Module):
         self, groups: Sequence[GroupSpec], towers: Sequence[int], labels: Sequence[str]
     ) -> None:
         super().__init__()
-        self._tasks = len(labels)
-        self._experts = sum(group.sets for group in groups)
-        owners = [group.task for group in groups for _ in range(group.sets)]
-        starts = [sum(group.sets for group in groups[:place]) for place in range(len(groups))]
+        # Of every expert the tower, and the task that owns it.
+        experts = [
+            (tower, group.task)
+            for tower, group in zip(towers, groups, strict=True)
+            for _ in range(group.sets)
+        ]
+        self._tasks, self._experts = len(labels), len(experts)
         self._groups = [
             [place for place, of in enumerate(towers) if of == tower]
             for tower in range(max(towers) + 1)
         ]
         columns = [
-            [starts[g] + m for g in members for m in range(groups[g].sets)]
-            for members in self._groups
+            [place for place, (of, _) in enumerate(experts) if of == tower]
+            for tower in range(max(towers) + 1)
         ]
         self._sizes = [len(of_tower) for of_tower in columns]
         # Of a gate's weights those of a tower's experts.
@@ -64,10 +67,8 @@ class Mixture(nn.Module):
             nn.Identity() if chosen == [*range(self._experts)] else ChosenPlaces(chosen, dim=1)
             for chosen in columns
         )
-        trained = [
-            [owners[column] in ("", label) for of_tower in columns for column in of_tower]
-            for label in labels
-        ]
+        owners = [experts[place][1] for of_tower in columns for place in of_tower]
+        trained = [[owner in ("", label) for owner in owners] for label in labels]
         everywhere = all(all(of_task) for of_task in trained)
         # (T, S, 1), the experts tower by tower.
         mask = None if everywhere else torch.tensor(trained)[:, :, None]
