@@ -46,6 +46,9 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
             reading -= 1
         else:
             log.show(line, node)
+    if log.found_bad_input:
+        # Where a log ends with each start of the job, as on Kubernetes, it may be started again.
+        runner.cancel(handle)
     return runner.wait(handle, wait_interval=POLL_S)
 
 
