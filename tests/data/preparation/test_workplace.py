@@ -194,8 +194,8 @@ def test_a_parent_that_is_a_file_is_refused_in_one_line(tmp_path: Path) -> None:
     ):
         pytest.fail("not reached")
     assert str(caught.value) == (
-        f"{tmp_path}/file/dataset.partial: cannot be worked in: Not a directory; set data.directory "
-        "to another path"
+        f"{tmp_path}/file/dataset.partial: cannot be worked in: Not a directory; set "
+        "data.directory to another path"
     )
 
 
