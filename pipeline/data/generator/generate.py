@@ -15,6 +15,7 @@ drawn again without the other columns.
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,7 +139,11 @@ def _write(
             "sha256": SourceFile(str(partial)).digest(),
             "auc": generated.auc,
         }
-        partial_sidecar.write_text(json.dumps(made, indent=1) + "\n")
+        told = (json.dumps(made, indent=1) + "\n").encode()
+        if path.exists() and sidecar.exists() and sidecar.read_bytes() == told:
+            # Another run has made the same log meanwhile, and may be reading it.
+            return
+        partial_sidecar.write_bytes(told)
         # In this order, so that a kill in between leaves no log, never one with another's sidecar.
         path.unlink(missing_ok=True)
         partial_sidecar.rename(sidecar)
@@ -172,8 +177,11 @@ def _write_rows(
 
 @contextmanager
 def _aside(path: Path) -> Iterator[Path]:
-    """A path to write to before ``path``; what is left at it in the end is removed."""
-    partial = path.with_name(path.name + ".partial")
+    """A path to write to before ``path``; what is left at it in the end is removed.
+
+    No other run has the same: two may make a log at the same time.
+    """
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     try:
         yield partial
     finally:
