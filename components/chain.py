@@ -5,20 +5,19 @@
 A stage starts when the one before it has succeeded, and says so and returns at once when nothing
 that it reads has changed. So the same command, given again, goes on where a failed or interrupted
 chain stopped; `--only STAGE` runs one of them. Exit codes: 0 done, 1 a stage failed, 2 bad input,
-130 interrupted (143 by SIGTERM).
+130 interrupted (143 by SIGTERM, 129 when its terminal is closed).
 """
 
 import argparse
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from torchx.runner import Runner, get_runner
 from torchx.runner.config import apply as apply_torchxconfig
@@ -28,6 +27,12 @@ from torchx.specs import AppState, CfgVal, InvalidRunConfigException, Role
 from torchx.specs.finder import ComponentNotFoundException
 from torchx.util.types import to_dict
 
+from components.interruption import (
+    Interrupted,
+    ignore_signals,
+    raise_on_signals,
+    signals_deferred,
+)
 from components.stage_following import follow, message
 from components.stage_log import LOG_DIR, StageLog
 from components.torchx_defaults import check_defaults
@@ -48,14 +53,6 @@ class BadRequestError(Exception):
     """What was asked of the scheduler cannot be; nothing was launched."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM came. No ``Exception``, so that nobody's ``except Exception`` keeps it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.exit_code = 128 + number
-
-
 def main(arguments: Sequence[str]) -> int:
     """Runs the chain and returns its exit code."""
     options = _parser().parse_args(arguments)
@@ -65,7 +62,10 @@ def main(arguments: Sequence[str]) -> int:
     defaults = load_sections(prefix="component")
     with get_runner(component_defaults=defaults) as runner:
         try:
-            cfg = _checked_cfg(runner, options, defaults)
+            cfg = _scheduler_cfg(runner, options, defaults)
+            # Not sooner: TorchX's scheduler, made just now, installed handlers of its own.
+            raise_on_signals()
+            _check_requests(runner, options, cfg)
             code = _run_stages(runner, options, cfg)
         except BadRequestError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -78,23 +78,47 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _checked_cfg(
-    runner: Runner, options: argparse.Namespace, defaults: Mapping[str, Mapping[str, str]]
-) -> dict[str, CfgVal]:
-    """The scheduler's options, after a dry run of every stage: nothing wrong is found halfway.
-
-    Raises:
-        BadRequestError: an option, an argument, a default or a client package is wrong or missing.
-    """
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """Turns TorchX's refusal of what was asked into one line."""
     try:
-        check_defaults(defaults)
-        cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
-        _raise_on_signals()
-        for stage in options.only or STAGES:
-            runner.dryrun_component(*_request(stage, options), cfg=cfg)
+        yield
     except _REFUSALS as error:
         raise BadRequestError(error.args[0]) from None
+
+
+@_refusals_told()
+def _scheduler_cfg(
+    runner: Runner, options: argparse.Namespace, defaults: Mapping[str, Mapping[str, str]]
+) -> dict[str, CfgVal]:
+    """The scheduler's options: the command line's, then .torchxconfig's, then the chain's.
+
+    Raises:
+        BadRequestError: an option or a default is wrong, or a client package is missing.
+    """
+    check_defaults(defaults)
+    scheduler = options.scheduler
+    known = runner.scheduler_run_opts(scheduler)
+    names = [name for name, _ in known]
+    unknown = sorted(to_dict(options.cfg).keys() - set(names))
+    if unknown:
+        raise ValueError(f"--cfg: {scheduler} has no option {unknown[0]!r}; it has: {names}")
+    cfg: dict[str, CfgVal] = known.cfg_from_str(options.cfg)
+    apply_torchxconfig(scheduler, cfg)
+    if "log_dir" in names:
+        cfg.setdefault("log_dir", LOG_DIR)
     return cfg
+
+
+@_refusals_told()
+def _check_requests(runner: Runner, options: argparse.Namespace, cfg: Mapping[str, CfgVal]) -> None:
+    """A dry run of every stage: nothing wrong with a request is found halfway.
+
+    Raises:
+        BadRequestError: an argument is wrong, or a client package is missing.
+    """
+    for stage in options.only or STAGES:
+        runner.dryrun_component(*_request(stage, options), cfg=cfg)
 
 
 def _run_stages(runner: Runner, options: argparse.Namespace, cfg: Mapping[str, CfgVal]) -> int:
@@ -147,20 +171,6 @@ def _request(stage: str, options: argparse.Namespace) -> tuple[str, list[str], s
     return f"mep.{stage}", arguments, options.scheduler
 
 
-def _scheduler_cfg(runner: Runner, scheduler: str, text: str) -> dict[str, CfgVal]:
-    """The scheduler's options: the command line's, then .torchxconfig's, then the chain's."""
-    known = runner.scheduler_run_opts(scheduler)
-    names = [name for name, _ in known]
-    unknown = sorted(to_dict(text).keys() - set(names))
-    if unknown:
-        raise ValueError(f"--cfg: {scheduler} has no option {unknown[0]!r}; it has: {names}")
-    cfg: dict[str, CfgVal] = known.cfg_from_str(text)
-    apply_torchxconfig(scheduler, cfg)
-    if "log_dir" in names:
-        cfg.setdefault("log_dir", LOG_DIR)
-    return cfg
-
-
 def _run_stage(
     runner: Runner, stage: str, options: argparse.Namespace, cfg: Mapping[str, CfgVal]
 ) -> int:
@@ -170,23 +180,28 @@ def _run_stage(
         Interrupted: after cancelling the stage, or saying that it could not.
     """
     began = time.monotonic()
+    handle = ""
     try:
-        handle = runner.run_component(*_request(stage, options), cfg=cfg)
-    except (OSError, subprocess.CalledProcessError) as error:
-        # The client's program is missing, or refused the request and has said why.
-        print(f"error: {options.scheduler} did not take {stage}: {error}", file=sys.stderr)
-        return 2
-    try:
+        try:
+            # A job whose handle is lost to a signal could not be cancelled.
+            with signals_deferred():
+                handle = runner.run_component(*_request(stage, options), cfg=cfg)
+        except (OSError, subprocess.CalledProcessError) as error:
+            # The client's program is missing, or refused the request and has said why.
+            print(f"error: {options.scheduler} did not take {stage}: {error}", file=sys.stderr)
+            return 2
         role = runner.describe(handle).roles[0]
         print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
         log = StageLog(under_torchrun=_launcher(role) != role.entrypoint)
         status = follow(runner, handle, role, log)
-    except Interrupted as interruption:
-        # A second signal must not break into the cancelling and leave processes behind.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print(f"== {stage}: {_cancel(runner, handle, interruption)}", file=sys.stderr)
-        raise
+    except (Interrupted, OSError) as reason:
+        # An OSError: nobody reads what is printed, as where the terminal is closed. A second signal
+        # must not break into the cancelling and leave processes behind.
+        ignore_signals()
+        print(f"== {stage}: {_cancel(runner, handle, options.scheduler, reason)}", file=sys.stderr)
+        if isinstance(reason, Interrupted):
+            raise
+        return 1
     seconds = f"{time.monotonic() - began:.0f} s"
     if status is not None and status.state == AppState.SUCCEEDED:
         print(f"== {stage}: done in {seconds}", flush=True)
@@ -197,13 +212,17 @@ def _run_stage(
     return _report_failure(log, verdict)
 
 
-def _cancel(runner: Runner, handle: str, interruption: Interrupted) -> str:
+def _cancel(runner: Runner, handle: str, scheduler: str, reason: BaseException) -> str:
     """Cancels a stage and says so, or that its scheduler, which may not answer, has not."""
+    if not handle:
+        return (
+            f"{reason} while {scheduler} was asked to take it; did it? torchx list -s {scheduler}"
+        )
     try:
         runner.cancel(handle)
     except (OSError, subprocess.CalledProcessError) as error:
-        return f"NOT cancelled on {interruption} ({error}); later: torchx cancel {handle}"
-    return f"cancelled on {interruption}"
+        return f"NOT cancelled on {reason} ({error}); later: torchx cancel {handle}"
+    return f"cancelled on {reason}"
 
 
 def _report_failure(log: StageLog, verdict: str) -> int:
@@ -217,16 +236,6 @@ def _launcher(role: Role) -> str:
     """``torchrun 1x2`` or the plain entry point, read from what TorchX was asked to run."""
     processes = re.search(r"torchrun .*--nproc_per_node (\d+)", " ".join(role.args))
     return f"torchrun {role.num_replicas}x{processes[1]}" if processes else role.entrypoint
-
-
-def _raise_on_signals() -> None:
-    """Turns SIGINT and SIGTERM into ``Interrupted``, in place of TorchX's own handlers."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
-
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def test_a_rank_that_is_killed_stops_the_chain_and_is_named(small_stages: Path) 
     assert "to go on: python -m components.chain" in err
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_an_interrupted_chain_leaves_no_process(small_stages: Path, name: str) -> None:
     number = signal.Signals[name]
     process = start_chain("local_cwd", small_stages, "--spec", "a.toml", "--", "train=wait")

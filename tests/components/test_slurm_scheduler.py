@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from slurm_cluster import wait_until
 from small_stages import finished, start_chain
 from torchx.specs import AppDef, AppState, Resource, Role
 
@@ -139,3 +140,33 @@ def test_an_interrupted_chain_says_that_a_silent_controller_did_not_cancel_the_j
     assert "== prepare: NOT cancelled on SIGINT" in err
     assert "; later: torchx cancel slurm://torchx/7\n" in err
     assert "Traceback" not in err
+
+
+def test_a_signal_during_the_submission_cancels_the_job_that_it_gave(
+    clients: Path, small_stages: Path
+) -> None:
+    put(clients, "sbatch", "#!/bin/sh\ntouch asked; sleep 1; echo 7\n")
+    put(clients, "scancel", "#!/bin/sh\necho $1 > cancelled\n")
+    says(clients, job=JOB.format("RUNNING"))
+    path = f"{clients}:/usr/bin:/bin"
+    process = start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+    wait_until(lambda: (small_stages / "asked").exists())
+    process.send_signal(signal.SIGTERM)
+    code, out, err = finished(process)
+    assert (code, out) == (143, "")
+    assert "== prepare: cancelled on SIGTERM\n" in err
+    assert (small_stages / "cancelled").read_text() == "7\n"
+
+
+def test_a_chain_whose_output_nobody_reads_cancels_the_job(
+    clients: Path, small_stages: Path
+) -> None:
+    put(clients, "sbatch", "#!/bin/sh\necho 7\n")
+    put(clients, "scancel", "#!/bin/sh\necho $1 > cancelled\n")
+    says(clients, job=JOB.format("RUNNING"))
+    path = f"{clients}:/usr/bin:/bin"
+    process = start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert (small_stages / "cancelled").read_text() == "7\n"
