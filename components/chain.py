@@ -4,15 +4,14 @@
 
 A stage starts when the one before it has succeeded, and says so and returns at once when nothing
 that it reads has changed. So the same command, given again, goes on where a failed or interrupted
-chain stopped; `--only STAGE` runs one of them. Exit codes: 0 done, 1 a stage failed, 2 bad input,
-130 interrupted (143 by SIGTERM, 129 when its terminal is closed).
+chain stopped; `--only STAGE` runs one of them. Exit codes: 0 done, 1 a stage or
+its scheduler failed, 2 bad input, 130 interrupted (143 by SIGTERM, 129 with its terminal).
 """
 
 import argparse
 import os
 import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from components.interruption import (
     raise_on_signals,
     signals_deferred,
 )
-from components.stage_following import follow, message
+from components.stage_following import NoAnswerError, brief, follow, message
 from components.stage_log import LOG_DIR, StageLog
 from components.torchx_defaults import check_defaults
 
@@ -186,10 +185,13 @@ def _run_stage(
             # A job whose handle is lost to a signal could not be cancelled.
             with signals_deferred():
                 handle = runner.run_component(*_request(stage, options), cfg=cfg)
-        except (OSError, subprocess.CalledProcessError) as error:
-            # The client's program is missing, or refused the request and has said why.
-            print(f"error: {options.scheduler} did not take {stage}: {error}", file=sys.stderr)
-            return 2
+        except Exception as error:
+            # Every scheduler's client has errors of its own: its program or package is missing,
+            # nobody answers, or the request is refused.
+            print(
+                f"error: {options.scheduler} did not take {stage}: {brief(error)}", file=sys.stderr
+            )
+            return 1
         role = runner.describe(handle).roles[0]
         print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
         log = StageLog(under_torchrun=_launcher(role) != role.entrypoint)
@@ -201,6 +203,13 @@ def _run_stage(
         print(f"== {stage}: {_cancel(runner, handle, options.scheduler, reason)}", file=sys.stderr)
         if isinstance(reason, Interrupted):
             raise
+        return 1
+    except NoAnswerError as error:
+        print(
+            f"== {stage}: {options.scheduler} does not answer ({error}); the job may still run, it "
+            f"is NOT cancelled; later: torchx cancel {handle}",
+            file=sys.stderr,
+        )
         return 1
     seconds = f"{time.monotonic() - began:.0f} s"
     if status is not None and status.state == AppState.SUCCEEDED:
@@ -220,8 +229,8 @@ def _cancel(runner: Runner, handle: str, scheduler: str, reason: BaseException) 
         )
     try:
         runner.cancel(handle)
-    except (OSError, subprocess.CalledProcessError) as error:
-        return f"NOT cancelled on {reason} ({error}); later: torchx cancel {handle}"
+    except Exception as error:
+        return f"NOT cancelled on {reason} ({brief(error)}); later: torchx cancel {handle}"
     return f"cancelled on {reason}"
 
 

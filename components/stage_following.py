@@ -2,7 +2,10 @@
 
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, Queue
+from textwrap import shorten
+from typing import TypeVar
 
 from torchx.runner import Runner
 from torchx.specs import NONE, AppStatus, Role
@@ -11,8 +14,15 @@ from torchx.specs.api import is_started
 from components.stage_log import StageLog, whole_lines
 
 POLL_S = 1.0
+# Before a scheduler whose client failed is asked again; it may be restarting.
+PAUSES_S = (1.0, 5.0, 15.0, 30.0)
 # A node's number and a line of its log; None instead of a line at the log's end.
 Lines = Queue[tuple[int, str | None]]
+Answer = TypeVar("Answer")
+
+
+class NoAnswerError(Exception):
+    """A scheduler's client failed as often as it was tried; the job may still run."""
 
 
 def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus | None:
@@ -20,10 +30,20 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
 
     Rank 0 may be on any node. While the app is in the scheduler's queue, at first or again after a
     failure, it says so. A stage that found its input bad is not run again: it is cancelled.
+
+    Raises:
+        NoAnswerError: the scheduler cannot be asked, or does not cancel.
     """
+
+    def ask() -> AppStatus | None:
+        return _answer(lambda: runner.status(handle))
+
+    def cancel() -> None:
+        _answer(lambda: runner.cancel(handle))
+
     told = ""
     # One that was in the queue at every look, and was started again meanwhile, has a log to show.
-    while (status := runner.status(handle)) is not None and not (
+    while (status := ask()) is not None and not (
         is_started(status.state) or status.num_restarts > 0
     ):
         told = _tell(handle, status, told)
@@ -34,13 +54,13 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
         try:
             node, line = lines.get(timeout=POLL_S)
         except Empty:
-            status = runner.status(handle)
+            status = ask()
             if status is None or is_started(status.state):
                 told = ""
                 continue
             told = _tell(handle, status, told)
             if log.found_bad_input:
-                runner.cancel(handle)
+                cancel()
             continue
         if line is None:
             reading -= 1
@@ -48,13 +68,33 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
             log.show(line, node)
     if log.found_bad_input:
         # Where a log ends with each start of the job, as on Kubernetes, it may be started again.
-        runner.cancel(handle)
-    return runner.wait(handle, wait_interval=POLL_S)
+        cancel()
+    while (status := ask()) is not None and not status.is_terminal():
+        time.sleep(POLL_S)
+    return status
 
 
 def message(status: AppStatus) -> str:
     """What the scheduler says of an app's state; empty where it says nothing."""
     return "" if status.msg == NONE else status.msg
+
+
+def brief(error: Exception) -> str:
+    """An error of a scheduler's client in one line; some print whole answers of a server."""
+    return shorten(f"{type(error).__name__}: {error}", width=300, placeholder=" ...")
+
+
+def _answer(call: Callable[[], Answer]) -> Answer:
+    """What a call to the scheduler gives, at the first try that gives something."""
+    for pause in PAUSES_S:
+        try:
+            return call()
+        except Exception:  # every scheduler's client has errors of its own
+            time.sleep(pause)
+    try:
+        return call()
+    except Exception as error:
+        raise NoAnswerError(brief(error)) from error
 
 
 def _tell(handle: str, status: AppStatus, told: str) -> str:
@@ -73,6 +113,8 @@ def _read_all(runner: Runner, handle: str, role: Role) -> Lines:
         try:
             for line in whole_lines(runner.log_lines(handle, role.name, k=node, should_tail=True)):
                 lines.put((node, line))
+        except Exception as error:  # its client's own; the state tells how the stage ends
+            print(f"   no more of the log of node {node}: {brief(error)}", flush=True)
         finally:
             lines.put((node, None))
 

@@ -123,3 +123,14 @@ def test_a_misspelt_default_is_one_line_with_the_nearest_name(small_stages: Path
     code, out, err = finished(start_chain("local_cwd", small_stages, "--spec", "a.toml"))
     expected = "[component:mep.train] has no argument 'max_retry'; did you mean 'max_retries'?"
     assert (code, out, err) == (2, "", f"error: .torchxconfig: {expected}\n")
+
+
+def test_docker_without_its_daemon_is_one_line(
+    small_stages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{small_stages}/no.sock")
+    code, out, err = finished(start_chain("local_docker", small_stages, "--spec", "a.toml"))
+    first, to_go_on = err.splitlines()
+    assert first.startswith("error: local_docker did not take prepare: DockerException: ")
+    assert to_go_on.startswith("   to go on: ")
+    assert (code, out) == (1, "")

@@ -1,61 +1,24 @@
-"""Following a stage, with a scheduler that does as it is told in the place of a real one."""
+"""Following a stage, with a scheduler that says what it is told to say."""
 
-from collections.abc import Iterable
-from typing import Any
+from argparse import Namespace
 
 import pytest
-from torchx.runner import Runner
-from torchx.schedulers.api import AppDryRunInfo, DescribeAppResponse, ListAppResponse, Scheduler
-from torchx.specs import AppDef, AppState, Role, runopts
+from told_scheduler import ToldScheduler, runner_of
+from torchx.specs import AppState, Role
 
-from components import stage_following
-from components.stage_following import follow
+from components import chain, stage_following
+from components.stage_following import NoAnswerError, follow
 from components.stage_log import StageLog
 
 ROLE = Role("train", image="")
 HANDLE = "told://test/7"
-
-
-class ToldScheduler(Scheduler[Any]):
-    """Says a job's states in turn, the last for ever; raises those that are errors."""
-
-    def __init__(self, states: Iterable[AppState | Exception], log: Iterable[str] = ()) -> None:
-        super().__init__("told", "test")
-        self.states, self.log = list(states), log
-        self.cancelled = False
-
-    def describe(self, app_id: str) -> DescribeAppResponse | None:
-        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        if isinstance(state, Exception):
-            raise state
-        return DescribeAppResponse(app_id, state=state)
-
-    def log_iter(self, *args: Any, **options: Any) -> Iterable[str]:
-        return self.log
-
-    def _cancel_existing(self, app_id: str) -> None:
-        self.cancelled, self.states = True, [AppState.CANCELLED]
-
-    def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
-        return "7"
-
-    def _submit_dryrun(self, app: AppDef, cfg: Any) -> AppDryRunInfo[Any]:
-        return AppDryRunInfo(None, repr)
-
-    def _run_opts(self) -> runopts:
-        return runopts()
-
-    def list(self) -> list[ListAppResponse]:
-        return []
-
-
-def runner_of(scheduler: ToldScheduler) -> Runner:
-    return Runner("test", {"told": lambda session_name, **_: scheduler})
+GONE = RuntimeError("no route\nto the server")
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_following, "POLL_S", 0.01)
+    monkeypatch.setattr(stage_following, "PAUSES_S", (0.0, 0.0, 0.0))
 
 
 def test_bad_input_is_not_started_again_where_a_log_ends_with_each_start() -> None:
@@ -65,3 +28,56 @@ def test_bad_input_is_not_started_again_where_a_log_ends_with_each_start() -> No
     assert scheduler.cancelled
     assert status is not None
     assert status.state == AppState.CANCELLED
+
+
+def test_a_scheduler_that_fails_for_a_while_is_asked_again() -> None:
+    scheduler = ToldScheduler([AppState.PENDING, GONE, GONE, GONE, AppState.SUCCEEDED])
+    status = follow(runner_of(scheduler), HANDLE, ROLE, StageLog(under_torchrun=True))
+    assert status is not None
+    assert status.state == AppState.SUCCEEDED
+
+
+def test_a_scheduler_that_keeps_failing_is_given_up() -> None:
+    scheduler = ToldScheduler([AppState.PENDING, GONE])
+    with pytest.raises(NoAnswerError, match=r"^RuntimeError: no route to the server$"):
+        follow(runner_of(scheduler), HANDLE, ROLE, StageLog(under_torchrun=True))
+
+
+def test_a_log_that_cannot_be_read_is_one_line_and_the_state_counts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scheduler = ToldScheduler([AppState.RUNNING, GONE, AppState.RUNNING, AppState.SUCCEEDED])
+    status = follow(runner_of(scheduler), HANDLE, ROLE, StageLog(under_torchrun=True))
+    assert status is not None
+    assert status.state == AppState.SUCCEEDED
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "   no more of the log of node 0: RuntimeError: no route to the server\n",
+        "",
+    )
+
+
+def run_prepare(scheduler: ToldScheduler) -> int:
+    options = Namespace(scheduler="told", spec="a.toml", j=None, overrides=[])
+    return chain._run_stage(runner_of(scheduler), "prepare", options, {})
+
+
+def test_the_chain_says_how_to_cancel_a_job_that_it_gave_up(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_prepare(ToldScheduler([AppState.PENDING, GONE])) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "told does not answer (RuntimeError: no route to the server)" in line
+    assert line.endswith("it is NOT cancelled; later: torchx cancel told://test/7")
+
+
+def test_a_scheduler_that_cannot_launch_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def schedule(self: ToldScheduler, dryrun_info: object) -> str:
+        raise GONE
+
+    monkeypatch.setattr(ToldScheduler, "schedule", schedule)
+    assert run_prepare(ToldScheduler([AppState.PENDING])) == 1
+    expected = "error: told did not take prepare: RuntimeError: no route to the server\n"
+    assert capsys.readouterr().err == expected
