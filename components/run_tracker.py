@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import fsspec
 from torchx.tracker.api import TrackerArtifact, TrackerSource
-from torchx.tracker.backend.fsspec import FsspecTracker
+from torchx.tracker.backend.fsspec import FsspecTracker, _FsspecTrackerPathBuilder
 
 from components.run_record import RECORD, SPEC, RunRecord
 
@@ -39,8 +39,10 @@ class RunTracker(FsspecTracker):
 
     def __init__(self, root: str) -> None:
         fs, path = fsspec.url_to_fs(root)
-        fs.makedirs(f"{path}/{ADDED}", exist_ok=True)
-        super().__init__(fs, f"{path}/{ADDED}")
+        # In place of FsspecTracker's own, which wants its directory to be there: whoever adds makes
+        # it, and to list runs takes no right to write beside them.
+        self.fs = fs
+        self._path_builder = _FsspecTrackerPathBuilder(f"{path}/{ADDED}")
         self._root = root
         self._root_path = path
 
@@ -49,13 +51,14 @@ class RunTracker(FsspecTracker):
 
     def run_ids(self, parent_run_id: str | None = None) -> Iterable[str]:
         """Every run and its jobs; of a parent, which may be a run, its jobs alone."""
+        parent = parent_run_id and parent_run_id.rstrip("/")
         found = []
         for name, run in self._runs():
             jobs = run.launches()
-            of_parent = [job for job in jobs if parent_run_id in (name, job.get("parent"))]
-            found += [] if parent_run_id else [name]
-            found += [job["job"] for job in (of_parent if parent_run_id else jobs)]
-        return list(dict.fromkeys([*found, *super().run_ids(parent_run_id=parent_run_id)]))
+            of_parent = [job for job in jobs if parent in (name, job.get("parent"))]
+            found += [] if parent else [name]
+            found += [job["job"] for job in (of_parent if parent else jobs)]
+        return list(dict.fromkeys([*found, *super().run_ids(parent_run_id=parent)]))
 
     def metadata(self, run_id: str) -> Mapping[str, object]:
         """What the run directory tells, and what was added."""

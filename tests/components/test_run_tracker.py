@@ -92,6 +92,16 @@ class TestATracker:
         run = training(tmp_path / "a", jobs=("slurm://torchx/7", "slurm://torchx/7"))
         assert list(create(str(tmp_path)).run_ids()) == [str(run), "slurm://torchx/7"]
 
+    def test_lists_the_jobs_of_a_run_by_its_directory_with_a_slash(self, tmp_path: Path) -> None:
+        run = training(tmp_path / "a", jobs=("slurm://torchx/7",))
+        assert list(create(str(tmp_path)).run_ids(f"{run}/")) == ["slurm://torchx/7"]
+
+    def test_writes_nothing_to_list_runs(self, tmp_path: Path) -> None:
+        run = training(tmp_path / "a")
+        assert list(create(str(tmp_path)).run_ids()) == [str(run)]
+        assert list(create(f"{tmp_path}/none").run_ids()) == []
+        assert list(tmp_path.iterdir()) == [run]
+
     def test_of_a_job_the_run_is_its_source(self, tmp_path: Path) -> None:
         run = training(tmp_path / "a", jobs=("slurm://torchx/7",))
         (source,) = create(str(tmp_path)).sources("slurm://torchx/7")
