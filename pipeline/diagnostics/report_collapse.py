@@ -143,5 +143,8 @@ def _highlighted(collapse: Sequence[FieldCollapse]) -> dict[str, str]:
     if len(ranked) == 1:
         return {ranked[0].name: ""}
     names = [field.name for field in ranked]
-    chosen = {names[-1]: "highest", names[len(names) // 2]: "median", names[0]: "lowest"}
-    return {**chosen, names[-1]: "highest"}
+    # Of two the median is the highest.
+    chosen = {names[-1]: "highest"}
+    chosen.setdefault(names[len(names) // 2], "median")
+    chosen.setdefault(names[0], "lowest")
+    return chosen

@@ -63,12 +63,34 @@ def prepare(cells: Sequence[Cell], launch: LaunchSpec, say: Say) -> list[Failure
     return failures
 
 
-def is_done(cell: Cell) -> bool | Failure:
-    """Whether a cell whose dataset is prepared is evaluated; or why it cannot be run."""
-    try:
-        return is_evaluated(cell.load())
-    except InputError as error:
-        return Failure(cell, cell.directory, tuple(str(error).splitlines()))
+@dataclass(frozen=True)
+class Standing:
+    """How the cells of a study stand whose datasets are prepared.
+
+    Attributes:
+        finished: those that are evaluated.
+        waiting: those to run.
+        failed: those that cannot be run.
+    """
+
+    finished: tuple[Cell, ...]
+    waiting: tuple[Cell, ...]
+    failed: tuple[Failure, ...]
+
+
+def standing_of(cells: Sequence[Cell]) -> Standing:
+    """Looks into every cell's run directory."""
+    finished: list[Cell] = []
+    waiting: list[Cell] = []
+    failed: list[Failure] = []
+    for cell in cells:
+        try:
+            done = is_evaluated(cell.load())
+        except InputError as error:
+            failed.append(Failure(cell, cell.directory, tuple(str(error).splitlines())))
+            continue
+        (finished if done else waiting).append(cell)
+    return Standing(tuple(finished), tuple(waiting), tuple(failed))
 
 
 def run_cells(

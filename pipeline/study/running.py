@@ -9,7 +9,7 @@ from pipeline.data.whole_files import write_whole
 from pipeline.spec_study import StudySpec
 from pipeline.study import data_files, tables
 from pipeline.study.cells import Cell, cells_of
-from pipeline.study.launching import Failure, is_done, prepare, run_cells
+from pipeline.study.launching import Failure, prepare, run_cells, standing_of
 from pipeline.study.page import render
 from pipeline.study.results import Result, entries_of, read_result
 
@@ -33,13 +33,12 @@ def run_study(study: StudySpec, name: str, command: str) -> list[Failure]:
     directory = Path(study.directory) / "results" / name
     failures = prepare(cells, study.launch, _say)
     lost = {failure.cell for failure in failures}
-    states = {cell: is_done(cell) for cell in cells if cell not in lost}
-    failures += [state for state in states.values() if isinstance(state, Failure)]
-    finished = [read_result(cell) for cell, state in states.items() if state is True]
-    waiting = [cell for cell, state in states.items() if state is False]
-    _say(f"{len(cells)} cells: {len(finished)} done, {len(waiting)} to run")
+    standing = standing_of([cell for cell in cells if cell not in lost])
+    failures += standing.failed
+    finished = [read_result(cell) for cell in standing.finished]
+    _say(f"{len(cells)} cells: {len(finished)} done, {len(standing.waiting)} to run")
     write_results(study, finished, failures, directory, command)
-    with closing(run_cells(waiting, study.launch, _say)) as outcomes:
+    with closing(run_cells(standing.waiting, study.launch, _say)) as outcomes:
         for outcome in outcomes:
             if isinstance(outcome, Failure):
                 failures.append(outcome)

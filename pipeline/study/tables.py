@@ -5,7 +5,7 @@ from itertools import groupby
 
 from pipeline.spec_study import StudySpec
 from pipeline.study.advice import Verdict, verdicts_of
-from pipeline.study.results import Entry
+from pipeline.study.results import Entry, Place
 from pipeline.study.significance import Comparison
 
 ABSENT = "-"
@@ -125,7 +125,8 @@ def auc_rows(
     """The rows of the table of AUCs; ``plain`` and ``best`` write a text, as what is best."""
     of_best = best_of(entries)
     for row, own in _by_row(entries):
-        yield own, row, [(best if id(one) in of_best else plain)(auc_text(one)) for one in own]
+        styles = [best if (one.row, one.factor) in of_best else plain for one in own]
+        yield own, row, [style(auc_text(one)) for style, one in zip(styles, own, strict=True)]
         texts = [published_auc(one) for one in own]
         if any(text != ABSENT for text in texts):
             yield own, f"{row}, published", list(map(plain, texts))
@@ -193,8 +194,8 @@ def label(entry: Entry) -> str:
     return f"{row.interaction}, {row.variant}" if row.variant else row.interaction
 
 
-def best_of(entries: Sequence[Entry]) -> set[int]:
-    """The identities of the entries of the best mean AUC, one for each dataset and interaction.
+def best_of(entries: Sequence[Entry]) -> set[Place]:
+    """The places of the best mean AUC, one for each dataset and interaction.
 
     Means over fewer seeds than others have do not compare with them, so they are left out.
     """
@@ -203,7 +204,8 @@ def best_of(entries: Sequence[Entry]) -> set[int]:
         if entry.results:
             key = (entry.row.base, entry.dataset, entry.row.interaction)
             rivals.setdefault(key, []).append(entry)
-    return {id(max(own, key=_seeds_and_auc)) for own in rivals.values()}
+    best = [max(own, key=_seeds_and_auc) for own in rivals.values()]
+    return {(entry.row, entry.factor) for entry in best}
 
 
 def _seeds_and_auc(entry: Entry) -> tuple[int, float]:

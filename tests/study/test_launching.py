@@ -14,7 +14,7 @@ from study_cases import StudyMaker
 
 from pipeline.spec_study import LaunchSpec, StudySpec
 from pipeline.study.cells import cells_of
-from pipeline.study.launching import Failure, prepare, run_cells
+from pipeline.study.launching import Failure, prepare, run_cells, standing_of
 from pipeline.study.results import Result
 
 # Notes its arguments and times. Fails for seed 1 where FAIL says so, and waits where WAIT does.
@@ -120,6 +120,14 @@ def test_the_dataset_is_prepared_once_and_without_it_no_cell_can_run(
     assert "--only prepare --" in " ".join(note("prepare")["arguments"])  # type: ignore[arg-type]
     monkeypatch.setenv("FAIL", "prepare")
     assert [failure.cell for failure in prepare(cells, LaunchSpec(), ignore)] == list(cells)
+
+
+def test_a_cell_without_a_dataset_stands_as_failed_with_the_reason(study: StudySpec) -> None:
+    cells = cells_of(study)
+    standing = standing_of(cells)
+    assert (standing.finished, standing.waiting) == ((), ())
+    assert [failure.cell for failure in standing.failed] == list(cells)
+    assert str(cells[0].dataset) in standing.failed[0].lines[0]
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
