@@ -1,6 +1,7 @@
 """What a person at a terminal sees: progress, results, and one clear line for bad input."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -15,6 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 PLAIN_INTERVAL_S = 5.0
+# Of a URL: who asks, by a password or a token, and a query, which may be signed.
+_USER = re.compile(r"(?:(?<=http://)|(?<=https://))[^/?#\s]+@|(?<=://)[^/?#\s]*:[^/?#\s]*@")
+_QUERY = re.compile(r"""(\bhttps?://[^?\s'"]*)\?[^\s'"]*?(?=[,:;.)\]]*(?:[\s'"]|$))""")
 
 
 class InputError(Exception):
@@ -33,7 +37,7 @@ def run_entry_point(main: Callable[[list[str]], None]) -> None:
         main(sys.argv[1:])
     except InputError as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {without_credentials(line)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interruption:
         print("interrupted: what is whole is kept; the same command goes on", file=sys.stderr)
@@ -42,6 +46,15 @@ def run_entry_point(main: Callable[[list[str]], None]) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(number)
+
+
+def without_credentials(text: str) -> str:
+    """A text in whose URLs passwords, tokens and queries are ``***``.
+
+    >>> without_credentials("https://reader:secret@host/log.csv?signature=1: no such file")
+    'https://***@host/log.csv?***: no such file'
+    """
+    return _QUERY.sub(r"\1?***", _USER.sub("***@", text))
 
 
 def spec_arguments(arguments: list[str], usage: str | None) -> tuple[str, list[str]]:

@@ -37,7 +37,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from pipeline.console import InputError, run_entry_point, spec_arguments
+from pipeline.console import InputError, run_entry_point, spec_arguments, without_credentials
 from pipeline.data.generator.generate import generate
 from pipeline.data.manifest import SPLITS, Manifest, Split, read_manifest
 from pipeline.data.overview.files import PAGE_FILE, read_overview
@@ -84,7 +84,7 @@ def _verify(spec: Spec) -> None:
     parts = sum(len(split.parts) for split in manifest.splits.values())
     print(f"verified: {parts} parts and {len(manifest.vocabularies)} vocabularies are as prepared")
     for location in absent_sources(spec):
-        print(f"not compared, for it is not there: {location}")
+        print(f"not compared, for it is not there: {without_credentials(location)}")
     print(_summary(spec, manifest))
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from pipeline.console import InputError
+from pipeline.console import InputError, without_credentials
 from pipeline.spec import Spec
 from pipeline.spec_section import Section
 
@@ -24,10 +24,10 @@ Kind = TypeVar("Kind", bound=Section)
 
 
 def to_toml(spec: Spec) -> str:
-    """The resolved spec, with every default written out."""
+    """The resolved spec, with every default written out, for people: without credentials."""
     short_form = {"interaction", "sets", "embedding_dim"} if spec.model.groups else set()
     values = spec.model_dump(mode="json", exclude_none=True, exclude={"model": short_form})
-    return tomli_w.dumps(values)
+    return without_credentials(tomli_w.dumps(values))
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from pipeline import console
-from pipeline.console import InputError, progress, spec_arguments
+from pipeline.console import InputError, progress, spec_arguments, without_credentials
 
 STAGE = '''
 """Does a thing.
@@ -22,6 +22,8 @@ def main(arguments):
     path, overrides = spec_arguments(arguments, __doc__)
     if path == "bad":
         raise InputError("spec.toml: model.sets: found 0")
+    if path == "secret":
+        raise InputError("https://reader:s3cret@host/log.csv: cannot be reached: 401")
     if path == "broken":
         raise RuntimeError("a fault of the program")
     if path == "long":
@@ -39,6 +41,24 @@ def run_stage(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://token@host/a.csv", "https://***@host/a.csv"),
+        ("https://u:p@s@host/a.csv", "https://***@host/a.csv"),
+        ("ftp://u:p@host/a.csv: no such file", "ftp://***@host/a.csv: no such file"),
+        ("url='https://host/a?X-Signature=1f', so", "url='https://host/a?***', so"),
+        ("zip://a.csv::https://u:p@host/a.zip?b=1", "zip://a.csv::https://***@host/a.zip?***"),
+        # No credentials: a container, a user's name alone, a glob.
+        ("abfs://clicks@account/a.csv", "abfs://clicks@account/a.csv"),
+        ("sftp://reader@host/a.csv", "sftp://reader@host/a.csv"),
+        ("s3://logs/day_?.csv: found a@b", "s3://logs/day_?.csv: found a@b"),
+    ],
+)
+def test_credentials_of_urls_are_not_shown(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown
+
+
 class TestEntryPoint:
     def test_work_that_is_done_exits_0(self) -> None:
         done = run_stage("spec.toml", "a.b=1")
@@ -49,6 +69,10 @@ class TestEntryPoint:
         assert done.returncode == 2
         assert done.stderr == "error: spec.toml: model.sets: found 0\n"
         assert done.stdout == ""
+
+    def test_bad_input_is_told_without_a_url_s_credentials(self) -> None:
+        done = run_stage("secret")
+        assert done.stderr == "error: https://***@host/log.csv: cannot be reached: 401\n"
 
     def test_no_argument_is_bad_input(self) -> None:
         done = run_stage()

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,20 @@ def test_metrics_that_are_no_json_are_measured_again(make_spec: SpecMaker) -> No
     for path in (directory.metrics_file, directory.report_file):
         path.write_text("")
     assert not is_evaluated(spec)
+
+
+def test_credentials_of_a_source_are_not_written(
+    make_spec: SpecMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_TOKEN", "s3cret")
+    source = ["https://reader:${LOG_TOKEN}@host/a.csv", "https://host/b.csv?signature=${LOG_TOKEN}"]
+    spec = make_spec(data={"source": source})
+    assert "s3cret" in spec.data.source[0]
+    directory = RunDirectory(spec.run_directory)
+    directory.begin(spec, read_manifest(spec.dataset_directory), plan="", plan_record={})
+    written = tomllib.loads(directory.spec_file.read_text())
+    assert written["data"]["source"] == ["https://***@host/a.csv", "https://host/b.csv?***"]
+    assert all(b"s3cret" not in content for content in files_in(directory.path).values())
 
 
 def files_in(directory: Path) -> dict[Path, bytes]:
