@@ -74,9 +74,10 @@ def _node_ranks(options: argparse.Namespace) -> int:
 def _show(spec: Spec, manifest: Manifest, options: argparse.Namespace, node_ranks: int) -> bool:
     """Prints the plan and the verdict, and returns whether it fits."""
     # torch and torchrec take seconds to import: a wrong argument is told before.
-    from pipeline.distributed.fit import fit, remedies
+    from pipeline.distributed.fit import fit
     from pipeline.distributed.fit_text import describe_fit, describe_remedies
     from pipeline.distributed.hardware import DEVICES, Cluster, named_hardware
+    from pipeline.distributed.remedies import remedies
 
     # Its notes are for its own developers.
     logging.getLogger("torchrec").setLevel(logging.ERROR)

@@ -25,9 +25,22 @@ Kind = TypeVar("Kind", bound=Section)
 
 def to_toml(spec: Spec) -> str:
     """The resolved spec, with every default written out, for people: without credentials."""
+    return without_credentials(tomli_w.dumps(_values(spec)))
+
+
+def overridden(spec: Spec, overrides: Sequence[str]) -> Spec:
+    """A spec with ``key=value`` overrides.
+
+    Raises:
+        InputError: naming the run directory and the key, what was found and what is allowed.
+    """
+    return fill_section(Spec, Path(spec.run.directory), _values(spec), overrides)
+
+
+def _values(spec: Spec) -> dict[str, Any]:
+    """What a TOML file of the resolved spec holds."""
     short_form = {"interaction", "sets", "embedding_dim"} if spec.model.groups else set()
-    values = spec.model_dump(mode="json", exclude_none=True, exclude={"model": short_form})
-    return without_credentials(tomli_w.dumps(values))
+    return spec.model_dump(mode="json", exclude_none=True, exclude={"model": short_form})
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> Spec:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from pipeline.distributed.fit import Fit, Remedy, in_units
+from pipeline.distributed.fit import Fit, in_units
 from pipeline.distributed.memory import table_bytes, table_memory
 from pipeline.distributed.plan import PLACE_HEADING, describe_place, placements
+from pipeline.distributed.remedies import Remedy
 from pipeline.spec import Spec
 
 _MIB = 2**20

@@ -1,5 +1,6 @@
 """The plan tool says whether a model fits, and every remedy it names makes it fit."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from small_trainings import SpecMaker, write_spec
 from pipeline import plan
 from pipeline.console import InputError
 from pipeline.data.manifest import Field, Manifest, read_manifest
-from pipeline.distributed.fit import Fit, fit, in_units, remedies
+from pipeline.distributed.fit import Fit, fit, in_units
 from pipeline.distributed.fit_text import describe_fit, describe_remedies
 from pipeline.distributed.hardware import GIB, Cluster, named_hardware
 from pipeline.distributed.memory import dense_memory
+from pipeline.distributed.remedies import remedies
 from pipeline.model.dense_part import DensePart
 from pipeline.spec import Spec
+from pipeline.spec_file import load_spec
 
 LARGE_ROWS = 10_000_000
 TABLE_WISE = {"type": ["table_wise"]}
@@ -50,19 +53,13 @@ def make_tight(make_spec: SpecMaker) -> Any:
 
 
 def outcome_with(changes: str, spec: Spec, manifest: Manifest, ranks: int) -> Fit:
-    """The plan after a remedy as a person would type it."""
-    words = changes.split()
+    """The plan after a remedy, typed as it is printed."""
+    words = shlex.split(changes)
     if "--world-size" in words:
         place = words.index("--world-size")
         ranks = int(words[place + 1])
         del words[place : place + 2]
-    values = spec.model_dump(mode="json", exclude_none=True)
-    for word in words:
-        key, _, value = word.partition("=")
-        section, name = key.split(".")
-        rules = [{"kernel": ["fused_uvm_caching"]}] if "caching" in value else []
-        values[section][name] = {"rules": rules, "weight_decay": 0}.get(name, value)
-    changed = Spec.model_validate(values)
+    changed = load_spec(write_spec(spec), words)
     return fit(changed, manifest, cluster_of(changed, ranks))
 
 
@@ -109,7 +106,7 @@ def test_every_remedy_makes_the_model_fit(
     found = remedies(spec, manifest, outcome)
     assert any(named in remedy.change for remedy in found), found
     for remedy in found:
-        settings = [word.partition("=")[0] for word in remedy.change.split()]
+        settings = [word.partition("=")[0] for word in shlex.split(remedy.change)]
         assert len(settings) == len(set(settings)), remedy
         changed = outcome_with(remedy.change, spec, manifest, ranks)
         assert changed.problem == "", remedy

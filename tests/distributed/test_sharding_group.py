@@ -12,10 +12,11 @@ from small_trainings import SpecMaker, write_spec
 from pipeline import plan as plan_command
 from pipeline.console import InputError
 from pipeline.data.manifest import Field, read_manifest
-from pipeline.distributed.fit import fit, remedies
+from pipeline.distributed.fit import fit
 from pipeline.distributed.fit_text import describe_fit
 from pipeline.distributed.hardware import GIB, Cluster, named_hardware
 from pipeline.distributed.plan import make_plan, placements, plan_of_group
+from pipeline.distributed.remedies import remedies
 from pipeline.distributed.sharding_group import ShardingGroup, sharding_group
 from pipeline.model.click_task import ClickTask
 from pipeline.model.multi_embedding import MultiEmbedding
