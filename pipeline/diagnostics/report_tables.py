@@ -184,13 +184,21 @@ def facts(metrics: Mapping[str, Any]) -> str:
     return elements.fact_list(entries.items())
 
 
+# What becomes of rows that are not in the batch, by the updates' name.
+_OTHER_ROWS = {
+    "dense": "move too",
+    "sparse": "stay",
+    "mixed": "move too in tables that every rank holds whole (data_parallel), stay in others",
+}
+
+
 def optimizer_note(metrics: Mapping[str, Any]) -> str:
     """Why figures are comparable only under one optimizer, and which it was."""
     optimizer = metrics["embedding_optimizer"]
     return (
         f"These tables were trained by {escape(str(optimizer['name']))}, whose updates are "
         f"{escape(str(optimizer['semantics']))}: rows that are not in the batch "
-        f"{'move too' if optimizer['semantics'] == 'dense' else 'stay'}. That changes information "
+        f"{_OTHER_ROWS[optimizer['semantics']]}. That changes information "
         "abundance by some 20&nbsp;%, so compare runs under the same updates only."
     )
 

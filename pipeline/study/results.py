@@ -37,7 +37,8 @@ class Result:
         advice: what the run's report recommends in two words; None for runs of earlier versions.
         embedding_parameters, dense_parameters: how many.
         seconds: of training, without validation.
-        updates: ``dense`` moves every row of a table at every step, ``sparse`` those of the batch.
+        updates: ``dense`` moves every row of a table at every step, ``sparse`` those of the batch,
+            ``mixed`` every row of some tables.
     """
 
     cell: Cell

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torchrec.distributed.model_parallel import DistributedModelParallel
 from torchrec.optim.keyed import CombinedOptimizer, KeyedOptimizer, KeyedOptimizerWrapper
 from torchrec.optim.optimizers import in_backward_optimizer_filter
 
+from pipeline.distributed.sharding import ShardedModel
 from pipeline.spec import Spec
 from pipeline.spec_training import DenseOptimizerSpec, EmbeddingOptimizerSpec
 from pipeline.training.stepping import ScheduledStep
+from pipeline.training.table_updates import TableUpdates, table_updates
 
 _TABLES = ".embedding_sets."
 Build = Callable[[Sequence[torch.Tensor]], torch.optim.Optimizer]
@@ -25,18 +26,18 @@ class Optimizers:
         combined: steps both, as the spec has it; what a train pipeline steps.
         embedding: the tables' optimizer, of sharded and replicated ones together.
         dense: that of all other parameters.
-        semantics: ``dense`` when rows that are not in the batch move too, by momentum or weight
-            decay; ``sparse`` when they stay. Information abundance is not comparable between them.
+        semantics: see ``table_updates``. Information abundance is not comparable between them.
     """
 
     combined: ScheduledStep
     embedding: KeyedOptimizer
     dense: KeyedOptimizer
-    semantics: Literal["dense", "sparse"]
+    semantics: TableUpdates
 
 
-def build_optimizers(module: DistributedModelParallel, spec: Spec) -> Optimizers:
-    """The optimizers that the spec names, for a module that is sharded already."""
+def build_optimizers(model: ShardedModel, spec: Spec) -> Optimizers:
+    """The optimizers that the spec names, for a model that is sharded already."""
+    module = model.module
     parameters = dict(in_backward_optimizer_filter(module.named_parameters()))
     replicated = {name: value for name, value in parameters.items() if _TABLES in name}
     rest = {name: value for name, value in parameters.items() if _TABLES not in name}
@@ -49,8 +50,8 @@ def build_optimizers(module: DistributedModelParallel, spec: Spec) -> Optimizers
         _create_state(tables)
         embedding = CombinedOptimizer([fused, tables])
     combined = ScheduledStep(embedding, dense, fused, list(parameters.values()), spec)
-    moves_all = spec.embedding_optimizer.name == "adam" or spec.embedding_optimizer.weight_decay > 0
-    return Optimizers(combined, embedding, dense, "dense" if replicated and moves_all else "sparse")
+    semantics = table_updates(spec, len(replicated), len(model.tables))
+    return Optimizers(combined, embedding, dense, semantics)
 
 
 @torch.no_grad()

@@ -59,7 +59,7 @@ def build_predictor(spec: Spec, manifest: Manifest, runtime: Runtime) -> Predict
 def build_training(spec: Spec, manifest: Manifest, runtime: Runtime) -> Training:
     """The model at its starting values, sharded, with its optimizers. Collective."""
     model, parameters = _build_model(spec, manifest, runtime, spec.train.compile)
-    optimizers = build_optimizers(model.module, spec)
+    optimizers = build_optimizers(model, spec)
     phases = StepPhases(runtime.device)
     phases.watch(model.module)
     stepped = TimedStep(_averaged(optimizers.combined, model), phases)

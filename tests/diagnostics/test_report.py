@@ -181,6 +181,14 @@ def test_several_tasks_have_their_metrics_side_by_side(
         assert part in text
 
 
+def test_mixed_updates_are_said_to_move_other_rows_of_some_tables(
+    metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
+) -> None:
+    metrics["embedding_optimizer"]["semantics"] = "mixed"
+    text = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
+    assert "move too in tables that every rank holds whole" in text
+
+
 def test_gauc_stands_beside_auc_where_it_is_measured(
     metrics: dict[str, Any], collapse: list[FieldCollapse], calibration: CalibrationCurve
 ) -> None:
