@@ -2,11 +2,14 @@
 
 import json
 import os
+from typing import Any
 
+from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
 from pipeline.spec import Spec
 from pipeline.spec_training import EvaluateSpec
 from pipeline.training.run_directory import RunDirectory
+from pipeline.training.table_updates import TableUpdates, settled_updates
 
 
 def is_trained(spec: Spec) -> bool:
@@ -17,10 +20,25 @@ def is_trained(spec: Spec) -> bool:
     """
     directory = RunDirectory(spec.run_directory)
     manifest = read_manifest(spec.dataset_directory)
-    if directory.completed(spec, manifest) is None:
+    facts = directory.completed(spec, manifest)
+    if facts is None:
         return False
+    _check_updates(directory, facts, settled_updates(spec))
     _say(f"{directory.path}: trained already, nothing has changed, skipped")
     return True
+
+
+def _check_updates(
+    directory: RunDirectory, facts: dict[str, Any], wanted: TableUpdates | None
+) -> None:
+    """Holds that the tables' updates were those that the spec asks for, where both are known."""
+    found = facts.get("embedding_optimizer_semantics")
+    if found and wanted and found != wanted:
+        raise InputError(
+            f"{directory.path}: holds a training with {found} updates of the tables, and this spec "
+            f"asks for {wanted} ones (by sharding.type and train.device); give another "
+            "run.directory, or set them back"
+        )
 
 
 def is_evaluated(spec: Spec) -> bool:

@@ -45,6 +45,10 @@ _OPERATIONAL: dict[str, Any] = {
 
 # The evaluate setting that a training depends on under train.monitor = "gauc".
 _GROUPS = "evaluate.group_field"
+# No setting but what follows from several, see ``table_updates``. Checkpoints keep it.
+UPDATES = "kind of updates (by sharding.type, sharding.rules and train.device)"
+# What records from before it was kept say nothing of.
+_KEPT_LATER = {_GROUPS, UPDATES}
 
 
 class RunDirectory:
@@ -196,9 +200,9 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """The settings that differ, each with what it was and what it is.
 
-    Records from before a training's groups were kept say nothing of them.
+    What was not kept from the beginning is compared where both have it.
     """
-    keys = sorted(old.keys() | (new.keys() - {_GROUPS}))
+    keys = sorted((old.keys() | new.keys()) - (_KEPT_LATER - (old.keys() & new.keys())))
     return [
         f"{key} was {old.get(key)!r}, is {new.get(key)!r}"
         for key in keys

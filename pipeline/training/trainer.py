@@ -31,7 +31,7 @@ from pipeline.training.divergence import MeanLosses, Position, RecentLosses, all
 from pipeline.training.early_stopping import EarlyStopping
 from pipeline.training.journal import Journal
 from pipeline.training.prediction import check_finite
-from pipeline.training.run_directory import RunDirectory, hyperparameters, identity_of
+from pipeline.training.run_directory import UPDATES, RunDirectory, hyperparameters, identity_of
 from pipeline.training.setup import Training, scoring_loader, training_loader
 from pipeline.training.step_log import StepLog
 from pipeline.training.step_phases import what_limits
@@ -60,7 +60,8 @@ class Trainer:
         self._module = training.model.module
         self._loader = training_loader(spec, manifest, runtime)
         self._valid_loader = scoring_loader(spec, manifest, runtime, "valid")
-        identity = identity_of(spec, manifest)
+        updates = {UPDATES: training.optimizers.semantics}
+        identity = identity_of(spec, manifest) | updates
         self._progress = self._resume(identity, manifest)
         self._saver = CheckpointSaver(directory, identity, spec.train.keep_checkpoints, runtime)
         self._journal = Journal(directory, self._progress) if runtime.is_main else None

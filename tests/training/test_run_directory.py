@@ -10,8 +10,8 @@ from small_trainings import SpecMaker, start_torchrun, train_here
 
 from pipeline.console import InputError
 from pipeline.data.manifest import read_manifest
-from pipeline.training.already_done import is_evaluated
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.already_done import is_evaluated, is_trained
+from pipeline.training.run_directory import UPDATES, RunDirectory, differences
 
 
 def begun(make_spec: SpecMaker) -> RunDirectory:
@@ -87,6 +87,32 @@ def test_a_record_without_groups_is_of_any(make_spec: SpecMaker) -> None:
     del record["identity"]["evaluate.group_field"]
     directory.record_file.write_text(json.dumps(record))
     assert directory.completed(spec, manifest) is None
+
+
+def test_a_training_of_other_updates_is_not_taken_for_this_specs(make_spec: SpecMaker) -> None:
+    adam = {"embedding_optimizer": {"name": "adam"}}
+    dense, unsettled = make_spec(**adam), make_spec(**adam, train={"device": "auto"})
+    sparse = make_spec(**adam, train={"device": "cuda"})
+    manifest, directory = read_manifest(dense.dataset_directory), RunDirectory(dense.run_directory)
+    directory.begin(dense, manifest, plan="", plan_record={})
+    directory.finish(dense, manifest, {"embedding_optimizer_semantics": "dense"})
+    assert is_trained(dense)
+    assert is_trained(unsettled)
+    with pytest.raises(InputError) as caught:
+        is_trained(sparse)
+    assert str(caught.value) == (
+        f"{directory.path}: holds a training with dense updates of the tables, and this spec asks "
+        "for sparse ones (by sharding.type and train.device); give another run.directory, or set "
+        "them back"
+    )
+    directory.finish(dense, manifest, {})  # As records were before they were noted.
+    assert is_trained(sparse)
+
+
+def test_a_checkpoint_of_other_updates_is_not_gone_on_from() -> None:
+    (line,) = differences({"model.sets": 2, UPDATES: "dense"}, {"model.sets": 2, UPDATES: "sparse"})
+    assert line == f"{UPDATES} was 'dense', is 'sparse'"
+    assert differences({"model.sets": 2}, {"model.sets": 2, UPDATES: "sparse"}) == []
 
 
 def test_a_run_directory_below_a_file_is_refused_in_a_line(

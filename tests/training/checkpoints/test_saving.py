@@ -24,7 +24,7 @@ from pipeline.training.checkpoints.record import read_record
 from pipeline.training.checkpoints.rows import read_tensor
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.stored_tensor import stored
-from pipeline.training.run_directory import RunDirectory
+from pipeline.training.run_directory import UPDATES, RunDirectory
 
 TRAINING = Path(__file__).parents[3] / "pipeline" / "training"
 
@@ -71,6 +71,7 @@ def test_a_checkpoint_explains_its_run(trained: Spec) -> None:
     record = json.loads((checkpoint / "checkpoint.json").read_text())
     assert (record["progress"]["step"], record["progress"]["epoch"]) == (13, 1)
     assert record["identity"]["model.sets"] == 2
+    assert record["identity"][UPDATES] == "sparse"
 
 
 def test_the_best_model_comes_without_optimizers(trained: Spec) -> None:
