@@ -38,6 +38,10 @@ class EarlyStopping:
         self.without += 1
         return False
 
+    def forget_best(self) -> None:
+        """Takes the next validation for the best so far: what was best before is kept no more."""
+        self.best, self.best_epoch = None, -1
+
     @property
     def should_stop(self) -> bool:
         """Whether patience has run out."""

@@ -20,7 +20,7 @@ from pipeline.distributed.runtime import Runtime
 from pipeline.model.click_task import Prediction
 from pipeline.spec import Spec
 from pipeline.training.checkpoints.directories import clear_unfinished, whole_checkpoints
-from pipeline.training.checkpoints.loading import load_newest
+from pipeline.training.checkpoints.loading import load_newest, replaced_best
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.saver import CheckpointSaver
 from pipeline.training.checkpoints.state import tensors_to_load, tensors_to_save
@@ -87,6 +87,8 @@ class Trainer:
                 self._warm_start(manifest)
             return Progress(stopping=EarlyStopping(settings.monitor, settings.patience))
         checkpoint, at = found
+        if replaced_best(self._directory.best, at, self._runtime):
+            at.stopping.forget_best()
         self._say(f"resumes from {checkpoint}: epoch {at.epoch + 1}, step {at.step:,}")
         return at
 

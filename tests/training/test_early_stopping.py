@@ -39,6 +39,13 @@ def test_an_equal_value_is_not_better() -> None:
     assert not stopping.update(20, 1, 0.6)
 
 
+def test_after_the_best_is_forgotten_the_next_is_the_best() -> None:
+    stopping = stopping_after("auc", 3, [0.6, 0.7])
+    stopping.forget_best()
+    assert stopping.update(30, 2, 0.5)
+    assert (stopping.best, stopping.best_epoch) == (0.5, 2)
+
+
 def test_it_stops_after_patience_validations_without_a_better_one() -> None:
     values = [0.6, 0.7, 0.69, 0.68]
     stops = [stopping_after("auc", 2, values[: n + 1]).should_stop for n in range(4)]

@@ -15,6 +15,7 @@ from pipeline.training.checkpoints.directories import set_aside, whole_checkpoin
 from pipeline.training.checkpoints.interruption import interruptible
 from pipeline.training.checkpoints.progress import Progress
 from pipeline.training.checkpoints.record import (
+    RECORD_FILE,
     CheckpointRecord,
     DamagedCheckpointError,
     check_digest,
@@ -59,6 +60,22 @@ def load_newest(
             "remove the run directory to train from the beginning"
         )
     return None
+
+
+def replaced_best(best: Path, at: Progress, runtime: Runtime) -> bool:
+    """Whether the best model is of a later step than a training goes on from. Collective.
+
+    The model that the training remembers as the best made way for it, and is gone. The validation
+    that found it is made again, but on CUDA its weights are not the same to the bit.
+    """
+    later = [False]
+    if runtime.is_main and (best / RECORD_FILE).is_file():
+        try:
+            later = [read_record(best).progress.step > at.step]
+        except DamagedCheckpointError:
+            later = [True]  # As good as gone too.
+    dist.broadcast_object_list(later)
+    return later[0]
 
 
 def load_model(directory: Path, module: nn.Module, runtime: Runtime) -> None:

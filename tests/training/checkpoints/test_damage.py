@@ -1,5 +1,6 @@
 """A damaged checkpoint is skipped with a warning, and one of something else is refused."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,26 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(
     assert newest.with_name(newest.name + ".damaged").is_dir()
     found = last_state(trained)
     assert all(found[name].equal(tensor) for name, tensor in expected.items())
+
+
+def test_the_best_model_is_the_one_remembered_after_a_fall_back_to_before_it(
+    make_spec: SpecMaker,
+) -> None:
+    spec = make_spec(train={"epochs": 2, "keep_checkpoints": 9, "monitor": "logloss"})
+    train_here(spec)
+    first, second = checkpoints(spec)
+    cut_short(second / "model-0.bin")
+    # As if the first epoch's were never reached again: that model made way for the second's.
+    record = json.loads((first / "checkpoint.json").read_text())
+    record["progress"]["stopping"]["best"] = 0.001
+    (first / "checkpoint.json").write_text(json.dumps(record))
+    begin_again(spec)
+    train_here(spec)
+    directory = RunDirectory(spec.run_directory)
+    kept = json.loads((directory.best / "checkpoint.json").read_text())["progress"]
+    found = directory.read_record()
+    assert found is not None
+    assert found["facts"]["best_epoch"] == kept["stopping"]["best_epoch"] + 1 == 2
 
 
 def test_when_all_are_damaged_each_is_named_and_none_is_touched(trained: Spec) -> None:
