@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline.data.fields.binning import numbers
+from pipeline.data.fields.binning import MISSING, numbers
 from pipeline.data.manifest import SPLITS
 from pipeline.spec_data import SplitSpec
 
@@ -17,6 +19,8 @@ NOT_A_TIME = "time that cannot be read"
 UNKNOWN = -1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# Of a microsecond, for each unit that a text may have digits for.
+_TICKS = {"us": 1, "ns": 1_000}
 
 
 class SplitRule(Protocol):
@@ -105,11 +109,35 @@ def times_of(values: pa.StringArray) -> Times:
     [7.0, 1000000.0, nan]
     """
     times = numbers(values).to_numpy(zero_copy_only=False).copy()
-    others = np.flatnonzero(np.isnan(times))
-    times[others] = [_microseconds(text) for text in values.take(pa.array(others)).to_pylist()]
+    given = pc.not_equal(values, MISSING).to_numpy(zero_copy_only=False)
+    others = np.flatnonzero(np.isnan(times) & given)
+    times[others] = _dates(values.take(pa.array(others)))
     are_dates = np.zeros(len(times), dtype=bool)
     are_dates[others] = ~np.isnan(times[others])
     return Times(times, are_dates)
+
+
+def _dates(texts: pa.StringArray) -> np.ndarray:
+    """(texts,) float64, microseconds since 1970; NaN for what is no date.
+
+    Texts of one kind, as a program writes them, are read by Arrow. Python knows all of ISO 8601,
+    but takes a hundred times as long.
+    """
+    for unit, zone in product(_TICKS, (None, "UTC")):
+        # What it cannot read takes Arrow as long as Python: the first text tells the kind.
+        if _read(texts[:1], unit, zone) is None:
+            continue
+        if (read := _read(texts, unit, zone)) is not None:
+            return read
+    return np.array([_microseconds(text) for text in texts.to_pylist()], dtype=np.float64)
+
+
+def _read(texts: pa.StringArray, unit: str, zone: str | None) -> np.ndarray | None:
+    try:
+        ticks = texts.cast(pa.timestamp(unit, zone)).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return (ticks.to_numpy() // _TICKS[unit]).astype(np.float64)
 
 
 def _microseconds(text: str) -> float:

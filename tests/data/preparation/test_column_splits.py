@@ -5,17 +5,18 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS
 from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
-from pipeline.data.sources import opening
+from pipeline.data.sources import opening, split_rules
 from pipeline.data.sources.split_rules import times_of
 from pipeline.data.sources.time_split import cut_by_time
 from pipeline.spec import Spec
@@ -96,6 +97,47 @@ def test_a_dates_microseconds_are_exact(time: datetime) -> None:
     exact = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert found.times[0] == exact
     assert found.are_dates.tolist() == [True, False, False]
+
+
+def microseconds(text: str) -> float:
+    """As Python reads a date."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return float("nan")
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return float((aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
+
+
+ZONES = ["", "Z", "+0200", "-05:30", "+24:00", "-00"]
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f789", "%Y-%j"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    times=st.lists(st.datetimes(datetime(1001, 1, 1)), min_size=1, max_size=3),
+    time_format=st.sampled_from([*FORMATS, "%Y-%m-%d %H:%M:%S.%f"]),
+    zone=st.sampled_from(ZONES),
+    other=st.sampled_from(["", "", "soon", "2024-02-30", "2014-10-21T10", "2024-W01-1"]),
+)
+def test_dates_are_those_that_python_reads(
+    times: list[datetime], time_format: str, zone: str, other: str
+) -> None:
+    texts = [time.strftime(time_format) + zone for time in times] + [other]
+    found = times_of(pa.array(texts)).times
+    assert np.array_equal(found, list(map(microseconds, texts)), equal_nan=True)
+
+
+@pytest.mark.parametrize("kind", ["s", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_arrow_reads_the_dates_that_it_writes(
+    kind: str, zone: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = pa.array([0, -1, 1_700_000_000]).cast(pa.timestamp(kind, zone)).cast(pa.string())
+    texts = pa.concat_arrays([texts, pa.array([""])])
+    expected = list(map(microseconds, texts.to_pylist()))
+    monkeypatch.setattr(split_rules, "_microseconds", lambda _: pytest.fail("read by Python"))
+    assert np.array_equal(times_of(texts).times, expected, equal_nan=True)
 
 
 def test_the_vocabulary_of_the_train_split_is_learnt_on_the_oldest_rows(
