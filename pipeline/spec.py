@@ -1,8 +1,8 @@
 """The experiment spec: every setting, typed and validated, and the only place with defaults.
 
 Paths may hold ``${NAME:-default}``, filled from the environment, and are relative to the working
-directory. ``spec_data.py``, ``spec_model.py``, ``spec_sharding.py`` and ``spec_training.py`` beside
-it hold its largest sections; ``spec_file.py`` reads a spec from TOML.
+directory. ``spec_data.py``, ``spec_generator.py``, ``spec_model.py``, ``spec_sharding.py`` and
+``spec_training.py`` beside it hold its largest sections; ``spec_file.py`` reads a spec from TOML.
 """
 
 from pathlib import Path
@@ -85,6 +85,13 @@ class Spec(Section):
     def _check_monitor(self) -> Self:
         if self.train.monitor == "gauc" and not self.evaluate.group_field:
             raise ValueError("train.monitor = 'gauc' needs evaluate.group_field")
+        return self
+
+    @model_validator(mode="after")
+    def _check_ratios(self) -> Self:
+        settled = "data.split" if self.data.split else "data.splits" if self.data.splits else ""
+        if settled and self.prepare.ratios != PrepareSpec().ratios:
+            raise ValueError(f"prepare.ratios is for a random split: remove it, or {settled}")
         return self
 
     @property

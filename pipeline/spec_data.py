@@ -5,13 +5,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
-    NonNegativeFloat,
-    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
+from pipeline.spec_generator import GeneratorSpec
 from pipeline.spec_section import LOCAL, Lax, PathText, Section, TimeFormat, expand
 
 
@@ -38,6 +37,12 @@ def _named(value: Any) -> Any:
 
 def _listed(named: str | tuple[str, ...]) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else named
+
+
+def _is_set(section: Section, key: str) -> bool:
+    """Whether a key has another value than its default."""
+    default: object = type(section).model_fields[key].default
+    return bool(getattr(section, key) != default)
 
 
 # Ids are int32.
@@ -127,6 +132,31 @@ class FieldSpec(Section):
             raise ValueError(f"field {self.name!r}: transform is for kind = 'categorical'")
         return self
 
+    @model_validator(mode="after")
+    def _check_idle(self) -> Self:
+        """What the kind has no use for. A resolved spec names every key: defaults pass."""
+        numeric, several = self.kind == "numeric", self.kind == "multi_valued"
+        of_several = (several, "kind = 'multi_valued'")
+        users = {
+            "binning": (numeric, "kind = 'numeric'"),
+            "bins": (
+                numeric and self.binning == "quantile",
+                "kind = 'numeric' with binning = 'quantile'",
+            ),
+            "log_base": (
+                numeric and self.binning == "log",
+                "kind = 'numeric' with binning = 'log'",
+            ),
+            "separator": of_several,
+            "max_length": of_several,
+            "pooling": of_several,
+            "time_format": (self.transform != "none", "a field with a transform"),
+        }
+        for key, (is_used, user) in users.items():
+            if not is_used and _is_set(self, key):
+                raise ValueError(f"field {self.name!r}: {key} is for {user}")
+        return self
+
 
 class SplitFiles(Section):
     """Splits that come as files, relative to ``data.source``; kept as they are."""
@@ -160,58 +190,15 @@ class SplitSpec(Section):
 
     @model_validator(mode="after")
     def _check_values(self) -> Self:
+        idle = {"time": ("train", "valid", "test"), "column": ("shares",)}
+        for key in idle[self.by]:
+            if _is_set(self, key):
+                other = "column" if self.by == "time" else "time"
+                raise ValueError(f"data.split: {key} is for by = {other!r}")
         values = [*self.train, *self.valid, *self.test]
         if repeated := sorted({value for value in values if values.count(value) > 1}):
             raise ValueError(f"data.split: {', '.join(repeated)} means more than one split")
         return self
-
-
-class PlantedSpec(Section):
-    """A sum of P patterns of interaction; see pipeline/data/generator/planted_patterns.py.
-
-    Attributes:
-        cardinalities: values of each field; the fields are called C1, C2 and so on.
-        exponent: the share of a field's k-th most frequent value falls as k^-exponent.
-        patterns: P. No two fields meet in more than one pattern.
-        factors: latent factors of every value.
-        rank: factors of either field that a pattern relates. Patterns take them in turns, so that
-            ``patterns`` * ``rank`` up to ``factors`` are in use, and beyond that they are shared.
-        strength: the standard deviation of the true logit, all pairs having an equal part in it.
-    """
-
-    cardinalities: Annotated[
-        tuple[Annotated[int, Field(ge=2, lt=1 << 20)], ...], Field(strict=False, min_length=2)
-    ]
-    exponent: NonNegativeFloat = 1.1
-    patterns: PositiveInt = 1
-    factors: PositiveInt = 16
-    rank: PositiveInt = 4
-    strength: PositiveFloat = 1.6
-
-    @model_validator(mode="after")
-    def _check_sizes(self) -> Self:
-        fields = len(self.cardinalities)
-        most = fields - 1 if fields % 2 == 0 else fields
-        if self.patterns > most:
-            raise ValueError(f"{fields} fields have room for {most} patterns without common pairs")
-        if self.factors % self.rank:
-            raise ValueError("factors is a multiple of rank, which patterns take in turns")
-        return self
-
-
-class GeneratorSpec(Section):
-    """Writes ``data.source`` (pipeline/data/generator/).
-
-    Attributes:
-        rows: of the log.
-        seed: of values, latent factors and labels.
-        planted: patterns, in a CSV file with a header; without it, the demo's log in Criteo's
-            format.
-    """
-
-    rows: PositiveInt = 200_000
-    seed: NonNegativeInt = 0
-    planted: PlantedSpec | None = None
 
 
 class DataSpec(Section):

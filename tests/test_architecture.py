@@ -19,6 +19,7 @@ LAYERS = (
     "page",
     "registry",
     "spec_section",
+    "spec_generator",
     "spec_data",
     "spec_matrices",
     "spec_model",

@@ -24,6 +24,10 @@ def refusal(**keys: Any) -> str:
         {"encoding": "file", "vocabulary_file": "a.txt", "kind": "multi_valued"},
         {"minimum_count": 4, "kind": "numeric", "binning": "log"},
         {"transform": "weekday", "encoding": "hash", "hash_rows": 9},
+        {"transform": "weekday", "time_format": "%Y-%m-%d"},
+        {"kind": "numeric", "binning": "quantile", "bins": 5},
+        {"kind": "numeric", "binning": "log", "log_base": 3.0},
+        {"kind": "multi_valued", "separator": ",", "max_length": 3, "pooling": "sum"},
     ],
 )
 def test_keys_that_belong_together(keys: dict[str, Any]) -> None:
@@ -52,6 +56,23 @@ def test_keys_that_belong_together(keys: dict[str, Any]) -> None:
             {"kind": "multi_valued", "transform": "weekday"},
             "field 'f': transform is for kind = 'categorical'",
         ),
+        ({"binning": "quantile", "bins": 50}, "field 'f': binning is for kind = 'numeric'"),
+        ({"bins": 5}, "field 'f': bins is for kind = 'numeric' with binning = 'quantile'"),
+        (
+            {"kind": "numeric", "bins": 5},
+            "field 'f': bins is for kind = 'numeric' with binning = 'quantile'",
+        ),
+        (
+            {"kind": "numeric", "binning": "quantile", "log_base": 3.0},
+            "field 'f': log_base is for kind = 'numeric' with binning = 'log'",
+        ),
+        ({"separator": ","}, "field 'f': separator is for kind = 'multi_valued'"),
+        (
+            {"kind": "dense", "max_length": 3},
+            "field 'f': max_length is for kind = 'multi_valued'",
+        ),
+        ({"pooling": "sum"}, "field 'f': pooling is for kind = 'multi_valued'"),
+        ({"time_format": "%Y-%m-%d"}, "field 'f': time_format is for a field with a transform"),
     ],
 )
 def test_keys_that_do_not(keys: dict[str, Any], message: str) -> None:
@@ -128,6 +149,14 @@ def test_no_log_is_generated_at_a_url() -> None:
             {"split": {"by": "column", "column": "t", "train": ["1"], "test": ["1"]}},
             "data.split: 1 means more than one split",
         ),
+        (
+            {"split": {"by": "column", "column": "t", "shares": [8, 1, 1]}},
+            "data.split: shares is for by = 'time'",
+        ),
+        (
+            {"split": {"by": "time", "column": "t", "valid": ["2"]}},
+            "data.split: valid is for by = 'column'",
+        ),
     ],
 )
 def test_settings_that_exclude_each_other(keys: dict[str, Any], message: str) -> None:
@@ -136,3 +165,22 @@ def test_settings_that_exclude_each_other(keys: dict[str, Any], message: str) ->
         DataSpec.model_validate({**values, "split": {"by": "time", "column": "t"}, **keys})
     (error,) = caught.value.errors()
     assert error["msg"] == f"Value error, {message}"
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"split": {"by": "time", "column": "t"}},
+        {"splits": {"train": "a", "valid": "b", "test": "c"}},
+    ],
+)
+def test_ratios_are_for_a_random_split(split: dict[str, Any]) -> None:
+    data = {"format": "csv", "source": "a", "fields": [{"name": "f"}], **split}
+    values = {"run": {"directory": "a"}, "data": data}
+    Spec.model_validate(values)
+    with pytest.raises(ValidationError) as caught:
+        Spec.model_validate({**values, "prepare": {"ratios": [1, 1, 1]}})
+    (error,) = caught.value.errors()
+    assert error["msg"] == (
+        "Value error, prepare.ratios is for a random split: remove it, or data." + next(iter(split))
+    )

@@ -226,12 +226,15 @@ SPEC_VALUES = st.fixed_dictionaries(
 )
 
 
+LISTS = {"name": "b", "kind": "multi_valued"}
+
+
 @given(values=SPEC_VALUES, separator=TEXTS)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_resolved_toml_loads_as_an_equal_spec(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any], separator: str
 ) -> None:
-    values["data"]["fields"] = [{"name": "a"}, {"name": "b", "separator": separator}]
+    values["data"]["fields"] = [{"name": "a"}, LISTS | {"separator": separator}]
     spec = Spec.model_validate(values)
     path = tmp_path_factory.getbasetemp() / "resolved.toml"
     path.write_text(to_toml(spec), encoding="utf-8")

@@ -32,7 +32,7 @@ from prepare_contenders import CONTENDERS
 
 from pipeline.data.generator.generate import generate
 from pipeline.data.manifest import read_manifest
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 FEW_ROWS = 50_000
 SLOW = "line by line"

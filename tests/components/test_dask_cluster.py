@@ -15,8 +15,8 @@ from torchx.specs import AppDef, AppState, AppStatus
 from components import stages
 from pipeline.data.generator.generate import generate
 from pipeline.data.preparation.build import build
-from pipeline.spec_data import GeneratorSpec
 from pipeline.spec_file import load_spec
+from pipeline.spec_generator import GeneratorSpec
 
 pytest.importorskip("distributed")
 

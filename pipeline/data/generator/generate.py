@@ -32,7 +32,7 @@ from pipeline.data.generator.planted_interactions import demo_model
 from pipeline.data.generator.planted_patterns import planted_model
 from pipeline.data.sources.byte_blocks import DECOMPRESSORS
 from pipeline.data.sources.files import SourceFile
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 # Raised when the same spec leads to other bytes than before.
 GENERATOR_VERSION = 1

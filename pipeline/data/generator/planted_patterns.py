@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pipeline.data.generator.click_model import ClickModel, PairNames, PlantedPair
 from pipeline.data.generator.generated_fields import CategoricalField
 from pipeline.data.generator.planted_interactions import PATTERNS
-from pipeline.spec_data import GeneratorSpec, PlantedSpec
+from pipeline.spec_generator import GeneratorSpec, PlantedSpec
 
 # The streams of random numbers, behind the seed. The demo's model has 1, columns have 0.
 _FACTORS, _RELATIONS, _ORDER = 2, 3, 4

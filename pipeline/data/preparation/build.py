@@ -227,9 +227,7 @@ def _check_rows(sources: Sequence[SplitSource], chunks: Sequence[SpilledChunk]) 
         reason = f"all of the {skipped:,} rows were skipped as bad" if skipped else "no rows"
         raise InputError(f"{path}: {reason}; check data.source and data.format")
     if not any(chunk.split_rows[SPLITS.index("train")] for chunk in chunks):
-        raise InputError(
-            f"{path}: no row is in the train split; give more rows or other prepare.ratios"
-        )
+        raise InputError(f"{path}: no row is in the train split; give more rows or another split")
 
 
 def _check_conservation(manifest: Manifest) -> None:

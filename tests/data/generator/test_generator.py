@@ -22,7 +22,7 @@ from pipeline.data.generator.generated_fields import (
 )
 from pipeline.data.generator.planted_interactions import PATTERNS, PLANTED_FIELDS, RANK, plant
 from pipeline.metrics.auc import auc
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 ROWS = 40_000
 SPEC = GeneratorSpec(rows=ROWS, seed=3)

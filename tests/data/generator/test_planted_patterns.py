@@ -14,7 +14,8 @@ from pipeline.data.generator.generate import generate
 from pipeline.data.generator.planted_interactions import PATTERNS
 from pipeline.data.generator.planted_patterns import planted_model, planted_pairs
 from pipeline.metrics.auc import auc
-from pipeline.spec_data import DataSpec, GeneratorSpec, PlantedSpec
+from pipeline.spec_data import DataSpec
+from pipeline.spec_generator import GeneratorSpec, PlantedSpec
 
 SIZES = (4, 19, 300, 86, 40, 634)
 ROWS = 40_000

@@ -7,7 +7,7 @@ from full_disk import files_of_at_most
 
 from pipeline.console import InputError
 from pipeline.data.generator.generate import generate
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:

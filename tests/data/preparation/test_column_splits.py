@@ -270,5 +270,5 @@ def test_a_log_without_a_row_to_train_on_is_refused_before_anything_is_learnt(
     with pytest.raises(InputError) as caught:
         build(spec, {})
     assert str(caught.value) == (
-        f"{tmp_path}/log.csv: no row is in the train split; give more rows or other prepare.ratios"
+        f"{tmp_path}/log.csv: no row is in the train split; give more rows or another split"
     )

@@ -13,7 +13,7 @@ from pipeline import prepare_dask
 from pipeline.console import InputError
 from pipeline.data.generator.generate import generate
 from pipeline.data.preparation.build import build
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 distributed = pytest.importorskip("distributed")
 

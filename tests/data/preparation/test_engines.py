@@ -12,7 +12,7 @@ from pipeline.data.generator.generate import generate
 from pipeline.data.preparation.build import build
 from pipeline.data.preparation.engines import open_engine
 from pipeline.spec import PrepareSpec, Spec
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 distributed = pytest.importorskip("distributed")
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.data.generator.generate import generate
 from pipeline.spec import Spec
-from pipeline.spec_data import GeneratorSpec
+from pipeline.spec_generator import GeneratorSpec
 
 BLOCK_BYTES = 50_000
 # Says when its imports are done, so that kills fall into the work.
