@@ -43,7 +43,8 @@ class PrepareSpec(Section):
             file system. The output depends on neither, nor on ``threads``.
         scheduler: the Dask scheduler's address, such as ``tcp://host:8786``, or the path of its
             scheduler file, which ends in ``.json``.
-        threads: of the local engine; 0 takes every core.
+        threads: of the local engine and of the scan for a split by time; 0 takes every core that
+            the system leaves to the process.
         minimum_count: rarer tokens share the out-of-vocabulary id 0.
         vocabulary: learnt on ``all`` rows (the paper's protocol) or on the ``train`` split only
             (what production needs).

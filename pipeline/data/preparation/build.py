@@ -6,7 +6,6 @@ few chunks a worker. The output depends on the rows and the spec alone, not on t
 threads, the chunks or how often a run was killed on the way (see ``workplace.py``).
 """
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +41,7 @@ from pipeline.data.preparation.spill import SpilledChunk, Tally
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.workplace import Workplace, workplace
 from pipeline.data.sources.opening import BATCH_ROWS, BLOCK_BYTES, SplitSource, open_sources
+from pipeline.data.threads import thread_count
 from pipeline.data.token_table import TooMuchTextError
 from pipeline.data.whole_files import file_digest
 from pipeline.spec import PrepareSpec, Spec
@@ -81,7 +81,7 @@ def build(
     check_apart(spec.dataset_directory, spec.data.vocabulary_from)
     fields = resolve_fields(spec.data)
     frozen = _given_encodings(fields, spec.data)
-    sources = open_sources(spec.data, block_bytes, batch_rows)
+    sources = open_sources(spec.data, block_bytes, batch_rows, spec.prepare.threads)
     identity = work_identity(spec, sources, block_bytes, batch_rows)
     with (
         workplace(spec.dataset_directory, identity) as place,
@@ -151,7 +151,7 @@ def _learn(
         return learnt_field(field, encoding, counted)
 
     # The counts are in this process, so its threads work on them whatever the engine.
-    with ThreadPoolExecutor(settings.threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(thread_count(settings.threads)) as pool:
         return list(pool.map(learn, range(len(fields))))
 
 

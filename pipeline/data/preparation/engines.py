@@ -4,7 +4,6 @@ Both are executors of ``concurrent.futures``; the functions that they run are th
 """
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.console import InputError
+from pipeline.data.threads import thread_count
 from pipeline.spec import PrepareSpec
 
 Item = TypeVar("Item")
@@ -70,7 +70,7 @@ def open_engine(prepare: PrepareSpec) -> Iterator[Engine]:
         with _dask(prepare.scheduler) as engine:
             yield engine
         return
-    threads = prepare.threads or os.cpu_count() or 1
+    threads = thread_count(prepare.threads)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
     try:
         yield Engine(pool, threads)

@@ -5,7 +5,7 @@ A new kind of source is one more class with ``Source``'s members and one more ca
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pipeline.console import InputError
@@ -102,7 +102,10 @@ def _within(folder: str, location: str) -> str:
 
 
 def open_sources(
-    data: DataSpec, block_bytes: int = BLOCK_BYTES, batch_rows: int = BATCH_ROWS
+    data: DataSpec,
+    block_bytes: int = BLOCK_BYTES,
+    batch_rows: int = BATCH_ROWS,
+    threads: int = 0,
 ) -> list[SplitSource]:
     """Opens every source file and finds its columns.
 
@@ -110,6 +113,7 @@ def open_sources(
         data: the spec's section.
         block_bytes: about the size of a block of a text file.
         batch_rows: rows of a block of a Parquet file.
+        threads: to scan for a split by time in, as ``prepare.threads``.
 
     Raises:
         InputError: when a file cannot be read or lacks a column.
@@ -117,8 +121,8 @@ def open_sources(
     files = source_files(data)
     # Before the scan for a split by time, so that a change after it does not go unseen.
     versions = [given.file.version() for given in files]
-    rule = _split_rule(data, files, block_bytes, batch_rows)
-    reading = _Reading(data, resolve_fields(data), block_bytes, batch_rows, rule)
+    reading = _Reading(data, resolve_fields(data), block_bytes, batch_rows, None)
+    reading = replace(reading, rule=_split_rule(reading, files, threads))
     return [
         SplitSource(_source(given.file, reading), given.split, version)
         for given, version in zip(files, versions, strict=True)
@@ -136,17 +140,16 @@ class _Reading:
     rule: SplitRule | None
 
 
-def _split_rule(
-    data: DataSpec, files: list[SplitFile], block_bytes: int, batch_rows: int
-) -> SplitRule | None:
+def _split_rule(reading: _Reading, files: list[SplitFile], threads: int) -> SplitRule | None:
+    data = reading.data
     if data.split is None:
         return None
     if data.split.by == "column":
         return column_rule(data.split)
     for given in files:
         given.file.check_lasts("column of times")
-    scan = _Reading(data, (time_field(data.split),), block_bytes, batch_rows, None)
-    return cut_by_time(data.split, [_source(given.file, scan) for given in files])
+    scan = replace(reading, fields=(time_field(data.split),))
+    return cut_by_time(data.split, [_source(given.file, scan) for given in files], threads)
 
 
 def _source(file: SourceFile, reading: _Reading) -> Source:

@@ -9,7 +9,6 @@ the time and the label, of text the whole file. Memory is bounded (``time_spans.
 distinct times than are held at once is scanned twice.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from pipeline.data.sources.chunks import Chunk
 from pipeline.data.sources.files import SourceFile
 from pipeline.data.sources.split_rules import TimeRule, times_of
 from pipeline.data.sources.time_spans import LIMIT, Counts, Spans, TimeTable
+from pipeline.data.threads import thread_count
 from pipeline.spec_data import FieldSpec, SplitSpec
 
 
@@ -40,12 +40,15 @@ def time_field(split: SplitSpec) -> FieldSpec:
     return FieldSpec(name="time", column=split.column)
 
 
-def cut_by_time(split: SplitSpec, sources: Sequence[_Source], limit: int = LIMIT) -> TimeRule:
+def cut_by_time(
+    split: SplitSpec, sources: Sequence[_Source], threads: int, limit: int = LIMIT
+) -> TimeRule:
     """Finds the times at which the valid and the test split begin.
 
     Args:
         split: the spec's section.
         sources: with ``time_field`` as their only field.
+        threads: to scan in, as ``prepare.threads``.
         limit: spans of time to hold, at the most.
 
     Raises:
@@ -53,12 +56,12 @@ def cut_by_time(split: SplitSpec, sources: Sequence[_Source], limit: int = LIMIT
     """
     train, valid, test = (share / sum(split.shares) for share in split.shares)
     table = TimeTable(limit)
-    for times, counts in _scan(sources, split.column):
+    for times, counts in _scan(sources, split.column, threads):
         table.add(times, counts)
     spans = table.spans()
     wanted = np.array([train, train + valid]) * spans.rows.sum()
     while len(unclear := _unclear(spans, wanted)):
-        spans = _counted_anew(spans, unclear, _scan(sources, split.column), limit)
+        spans = _counted_anew(spans, unclear, _scan(sources, split.column, threads), limit)
     if not len(spans):
         _refuse_first(sources, split.column)
     starts = np.searchsorted(spans.before, wanted)
@@ -105,10 +108,10 @@ def _counted_anew(spans: Spans, places: np.ndarray, scan: Iterator[Counts], limi
     return found
 
 
-def _scan(sources: Sequence[_Source], column: str) -> Iterator[Counts]:
+def _scan(sources: Sequence[_Source], column: str, threads: int) -> Iterator[Counts]:
     """Yields the distinct times of every block and their counts."""
     dates_seen: set[bool] = set()
-    workers = os.cpu_count() or 1
+    workers = thread_count(threads)
     pending: deque[Future[Chunk]] = deque()
     with (
         progress("times", sum(source.size for source in sources), "bytes") as advance,

@@ -70,14 +70,14 @@ def test_the_cut_is_the_same_however_few_times_are_held(
     except StopIteration:
         assume(False)
     assume(expected[0] != expected[1])
-    assert cut_by_time(SPLIT, [Log(blocks)], limit) == TimeRule("t", *map(float, expected))
+    assert cut_by_time(SPLIT, [Log(blocks)], 2, limit) == TimeRule("t", *map(float, expected))
 
 
 def test_a_log_of_few_times_is_read_once_and_one_of_many_twice() -> None:
     reads = []
     for limit in (1_000, 128):
         log = Log([list(range(at, at + 10)) for at in range(0, 500, 10)])
-        assert cut_by_time(SPLIT, [log], limit) == TimeRule("t", 250.0, 375.0)
+        assert cut_by_time(SPLIT, [log], 2, limit) == TimeRule("t", 250.0, 375.0)
         reads.append(log.reads)
     assert reads == [1, 2]
 
@@ -86,13 +86,15 @@ def test_times_that_all_fall_between_the_first_two_are_told_apart_again() -> Non
     between = [list(range(at, at + 10)) for at in range(1, 500, 10)]
     log = Log([[-(10**6), 10**6] + [10**6 + more for more in range(40)], *between])
     times = [time for block in log._blocks for time in block]
-    assert cut_by_time(SPLIT, [log], 32) == TimeRule("t", *map(float, begins(times, SPLIT.shares)))
+    assert cut_by_time(SPLIT, [log], 2, 32) == TimeRule(
+        "t", *map(float, begins(times, SPLIT.shares))
+    )
 
 
 def test_a_time_of_nearly_all_rows_is_told_from_its_neighbours() -> None:
     blocks = [[*range(at, at + 10), *[2_000] * 44] for at in range(0, 500, 10)]
     log = Log([*blocks, [3_000] * 1_300, [4_000] * 1_000])
-    assert cut_by_time(SPLIT, [log], 32) == TimeRule("t", 3_000.0, 4_000.0)
+    assert cut_by_time(SPLIT, [log], 2, 32) == TimeRule("t", 3_000.0, 4_000.0)
     assert log.reads == 1
 
 
@@ -138,7 +140,7 @@ def test_parquet_gives_its_time_and_label_alone(tmp_path: Path) -> None:
     field = time_field(SPLIT)
     source = ParquetSource(SourceFile(str(path)), [field], ["label"], "fail", 1 << 16, None)
     before = _bytes_read()
-    assert cut_by_time(SPLIT, [source]) == TimeRule("t", rows * 0.5, rows * 0.75)
+    assert cut_by_time(SPLIT, [source], 2) == TimeRule("t", rows * 0.5, rows * 0.75)
     assert _bytes_read() - before < path.stat().st_size / 5
 
 
