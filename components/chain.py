@@ -34,7 +34,7 @@ from components.interruption import (
 )
 from components.stage_following import NoAnswerError, brief, follow, message
 from components.stage_log import LOG_DIR, StageLog
-from components.torchx_defaults import check_defaults
+from components.torchx_defaults import check_torchxconfig
 
 STAGES = ("prepare", "train", "evaluate")
 # What TorchX raises on a request that cannot be: an unregistered component (the package is not
@@ -58,19 +58,18 @@ def main(arguments: Sequence[str]) -> int:
     # The stages run with the python and the torchrun of this interpreter's environment, also on
     # Slurm, which hands the environment on.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    defaults = load_sections(prefix="component")
-    with get_runner(component_defaults=defaults) as runner:
-        try:
-            cfg = _scheduler_cfg(runner, options, defaults)
+    try:
+        with get_runner(component_defaults=_component_defaults()) as runner:
+            cfg = _scheduler_cfg(runner, options.scheduler, options.cfg)
             # Not sooner: TorchX's scheduler, made just now, installed handlers of its own.
             raise_on_signals()
             _check_requests(runner, options, cfg)
             code = _run_stages(runner, options, cfg)
-        except BadRequestError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        except Interrupted as interruption:
-            code = interruption.exit_code
+    except BadRequestError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as interruption:
+        code = interruption.exit_code
     if code != 0:
         command = shlex.join(["python", "-m", "components.chain", *arguments])
         print(f"   to go on: {command}", file=sys.stderr)
@@ -87,22 +86,30 @@ def _refusals_told() -> Iterator[None]:
 
 
 @_refusals_told()
-def _scheduler_cfg(
-    runner: Runner, options: argparse.Namespace, defaults: Mapping[str, Mapping[str, str]]
-) -> dict[str, CfgVal]:
+def _component_defaults() -> dict[str, dict[str, str]]:
+    """The components' arguments in .torchxconfig.
+
+    Raises:
+        BadRequestError: the file says what nobody reads.
+    """
+    check_torchxconfig()
+    defaults: dict[str, dict[str, str]] = load_sections(prefix="component")
+    return defaults
+
+
+@_refusals_told()
+def _scheduler_cfg(runner: Runner, scheduler: str, text: str) -> dict[str, CfgVal]:
     """The scheduler's options: the command line's, then .torchxconfig's, then the chain's.
 
     Raises:
-        BadRequestError: an option or a default is wrong, or a client package is missing.
+        BadRequestError: an option is wrong, or a client package is missing.
     """
-    check_defaults(defaults)
-    scheduler = options.scheduler
     known = runner.scheduler_run_opts(scheduler)
     names = [name for name, _ in known]
-    unknown = sorted(to_dict(options.cfg).keys() - set(names))
+    unknown = sorted(to_dict(text).keys() - set(names))
     if unknown:
         raise ValueError(f"--cfg: {scheduler} has no option {unknown[0]!r}; it has: {names}")
-    cfg: dict[str, CfgVal] = known.cfg_from_str(options.cfg)
+    cfg: dict[str, CfgVal] = known.cfg_from_str(text)
     apply_torchxconfig(scheduler, cfg)
     if "log_dir" in names:
         cfg.setdefault("log_dir", LOG_DIR)

@@ -122,7 +122,7 @@ def test_a_misspelt_default_is_one_line_with_the_nearest_name(small_stages: Path
     (small_stages / ".torchxconfig").write_text("[component:mep.train]\nmax_retry = 3\n")
     code, out, err = finished(start_chain("local_cwd", small_stages, "--spec", "a.toml"))
     expected = "[component:mep.train] has no argument 'max_retry'; did you mean 'max_retries'?"
-    assert (code, out, err) == (2, "", f"error: .torchxconfig: {expected}\n")
+    assert (code, out, err) == (2, "", f"error: {small_stages}/.torchxconfig: {expected}\n")
 
 
 def test_docker_without_its_daemon_is_one_line(
