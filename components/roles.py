@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from torchx.specs import AppDef, Resource, Role, parse_mounts
+from torchx.components import dist
+from torchx.specs import AppDef, Resource, Role, parse_mounts, resource
 
 IMAGE = "multi-embedding-pipeline:cpu"
 GPU_IMAGE = "multi-embedding-pipeline:cuda"
@@ -35,16 +36,49 @@ def image_for(resource: Resource, image: str) -> str:
     return image or (GPU_IMAGE if resource.gpu > 0 else IMAGE)
 
 
-def nodes_and_processes(j: str | None, resource: Resource, on_cpu: int) -> str:
-    """``j``, or where it is not said: one node, and on it a process a GPU or ``on_cpu`` of them."""
-    return j or f"1x{int(resource.gpu) or on_cpu}"
+def torchrun_processes(
+    stage: str,
+    command: Sequence[str],
+    image: str,
+    j: str | None,
+    on_cpu: int,
+    h: str | None,
+    cpu: int,
+    gpu: int,
+    memory_mb: int,
+    env: Mapping[str, str],
+    mounts: Sequence[str] | None,
+    rdzv_backend: str,
+    rdzv_port: int,
+    rdzv_conf: Mapping[str, str] | None,
+    max_retries: int,
+) -> AppDef:
+    """A stage by torchrun on every node: ``j``, or a process a GPU, or ``on_cpu`` without GPUs."""
+    node = resource(cpu=cpu, gpu=gpu, memMB=memory_mb, h=h)
+    app = dist.ddp(
+        *command,
+        m=f"pipeline.{stage}",
+        name=f"mep/{stage}",
+        image=image_for(node, image),
+        j=j or f"1x{int(node.gpu) or on_cpu}",
+        h=h,
+        cpu=cpu,
+        gpu=gpu,
+        memMB=memory_mb,
+        env=dict(env),
+        rdzv_port=rdzv_port,
+        rdzv_backend=rdzv_backend,
+        mounts=mounts,
+        max_retries=max_retries,
+    )
+    _set_rendezvous(app, rdzv_conf)
+    return app
 
 
-def with_rendezvous(app: AppDef, settings: Mapping[str, str] | None) -> AppDef:
+def _set_rendezvous(app: AppDef, settings: Mapping[str, str] | None) -> None:
     """Adds the rendezvous's settings to torchrun's command: dist.ddp has no argument for them."""
     (role,) = app.roles
     shell, command = role.args
     if settings:
         words = ",".join(f"{key}={value}" for key, value in settings.items())
         role.args = [shell, command.replace("torchrun ", f"torchrun --rdzv_conf {words} ", 1)]
-    return app

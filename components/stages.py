@@ -10,16 +10,9 @@ only (``Dict``, ``List``, ``Optional``), and says "(required)" of what stands af
 from typing import Dict, List, Optional
 
 import torchx.specs as specs
-from torchx.components import dist
 
 from components.dask_cluster import dask_roles
-from components.roles import (
-    IMAGE,
-    image_for,
-    nodes_and_processes,
-    python_process,
-    with_rendezvous,
-)
+from components.roles import IMAGE, image_for, python_process, torchrun_processes
 
 
 def prepare(
@@ -118,30 +111,25 @@ def train(
             when one dies or hangs
         max_retries: how often the scheduler may start the stage again; local_cwd never does
     """
-    resource = specs.resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h)
-    app = dist.ddp(
-        spec,
-        *overrides,
-        m="pipeline.train",
-        name="mep/train",
-        image=image_for(resource, image),
-        j=nodes_and_processes(j, resource, on_cpu=2),
+    # dist.ddp has no argument for restarts; torchrun reads its own from the environment too.
+    restarts = {"PET_MAX_RESTARTS": str(max_restarts)}
+    return torchrun_processes(
+        "train",
+        [spec, *overrides],
+        image=image,
+        j=j,
+        on_cpu=2,
         h=h,
         cpu=cpu,
         gpu=gpu,
-        memMB=memMB,
-        # dist.ddp has no argument for restarts; torchrun reads its own from the environment too.
-        env={
-            "OMP_NUM_THREADS": str(threads),
-            "PET_MAX_RESTARTS": str(max_restarts),
-            **(env or {}),
-        },
-        rdzv_port=rdzv_port,
-        rdzv_backend=rdzv_backend,
+        memory_mb=memMB,
+        env={"OMP_NUM_THREADS": str(threads), **restarts, **(env or {})},
         mounts=mounts,
+        rdzv_backend=rdzv_backend,
+        rdzv_port=rdzv_port,
+        rdzv_conf=rdzv_conf,
         max_retries=max_retries,
     )
-    return with_rendezvous(app, rdzv_conf)
 
 
 def evaluate(
@@ -186,25 +174,23 @@ def evaluate(
         rdzv_conf: more of it, such as join_timeout=1800,read_timeout=300 (seconds)
         max_retries: how often the scheduler may start the stage again; local_cwd never does
     """
-    resource = specs.resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h)
-    app = dist.ddp(
-        spec,
-        *overrides,
-        m="pipeline.evaluate",
-        name="mep/evaluate",
-        image=image_for(resource, image),
-        j=nodes_and_processes(j, resource, on_cpu=1),
+    return torchrun_processes(
+        "evaluate",
+        [spec, *overrides],
+        image=image,
+        j=j,
+        on_cpu=1,
         h=h,
         cpu=cpu,
         gpu=gpu,
-        memMB=memMB,
+        memory_mb=memMB,
         env={"OMP_NUM_THREADS": str(threads), **(env or {})},
-        rdzv_port=rdzv_port,
-        rdzv_backend=rdzv_backend,
         mounts=mounts,
+        rdzv_backend=rdzv_backend,
+        rdzv_port=rdzv_port,
+        rdzv_conf=rdzv_conf,
         max_retries=max_retries,
     )
-    return with_rendezvous(app, rdzv_conf)
 
 
 def study(
