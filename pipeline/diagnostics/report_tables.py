@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.diagnostics.collapse import FieldCollapse
 from pipeline.diagnostics.collapse_plots import sparkline
+from pipeline.metrics.names import IN_WORDS
 from pipeline.page import elements
 from pipeline.page.elements import ABSENT, percent
 
@@ -105,10 +106,17 @@ def tasks_table(metrics: Mapping[str, Any]) -> str:
         [
             '\n<h3 id="tasks">By task</h3>',
             elements.table("tasks", "Metrics by task", head, rows),
-            '<p class="hint">The figures above, the curves by step and the calibration below are '
-            f"of the first task, {first}, by which the best epoch was chosen.</p>",
+            '<p class="hint">The figures above, the AUC by step and the calibration below are of '
+            f"the first task, {first}; the loss by step is the weighted sum of all tasks'. "
+            f"{_chosen_by(metrics['train']['monitor'], first)}</p>",
         ]
     )
+
+
+def _chosen_by(monitor: str, first: str) -> str:
+    """By what the tested epoch was chosen, where there are several tasks."""
+    by = "that loss" if monitor == "loss" else f"{first}'s {IN_WORDS[monitor]}"
+    return f"The best epoch was chosen by {by} on the validation split."
 
 
 def field_table(collapse: Sequence[FieldCollapse], weighted: bool) -> str:

@@ -179,6 +179,10 @@ def test_several_tasks_have_their_metrics_side_by_side(
     assert "By task" not in plain
     for part in ("By task", "buy <now>", "0.6543", "0.6789", "the first task, click"):
         assert part in text
+    assert "The best epoch was chosen by click's AUC on the validation split" in text
+    metrics["train"]["monitor"] = "loss"
+    text = Page(render(metrics, [], collapse, [], calibration, SPEC)).text
+    assert "The best epoch was chosen by that loss on the validation split" in text
 
 
 def test_mixed_updates_are_said_to_move_other_rows_of_some_tables(
