@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from pipeline.console import InputError
 from pipeline.data.locked_directories import lock
 from pipeline.data.manifest import Manifest
-from pipeline.data.whole_files import refusals_told, write_whole
+from pipeline.data.whole_files import file_digest, refusals_told, write_whole
 from pipeline.spec import Spec
 from pipeline.spec_file import to_toml
 
@@ -47,8 +47,11 @@ _OPERATIONAL: dict[str, Any] = {
 _GROUPS = "evaluate.group_field"
 # No setting but what follows from several, see ``table_updates``. Checkpoints keep it.
 UPDATES = "kind of updates (by sharding.type, sharding.rules and train.device)"
+# What names the model that ``train.warm_start`` begins with, while it is there: the other run may
+# be trained anew under the same path.
+_ORIGIN = "train.warm_start's best model"
 # What records from before it was kept say nothing of.
-_KEPT_LATER = {_GROUPS, UPDATES}
+_KEPT_LATER = {_GROUPS, UPDATES, _ORIGIN}
 
 
 class RunDirectory:
@@ -174,11 +177,14 @@ def hyperparameters(spec: Spec) -> dict[str, Any]:
 
 
 def identity_of(spec: Spec, manifest: Manifest) -> dict[str, Any]:
-    """Every setting that shapes the best model, by dotted key, and the dataset's digest."""
+    """Every setting that shapes the best model, by dotted key, and digests of what it is from."""
     settings = _settings(spec)
     if spec.train.monitor == "gauc":
         # Its groups choose the best epoch, and when training stops.
         settings[_GROUPS] = spec.evaluate.group_field
+    origin = RunDirectory(Path(spec.train.warm_start)).best / "checkpoint.json"
+    if spec.train.warm_start and origin.is_file():
+        settings[_ORIGIN] = file_digest(origin)[:16]
     return {"dataset": manifest.digest[:16], **settings}
 
 

@@ -109,6 +109,26 @@ def test_a_training_of_other_updates_is_not_taken_for_this_specs(make_spec: Spec
     assert is_trained(sparse)
 
 
+def test_a_run_to_start_from_that_was_trained_anew_makes_another_training(
+    make_spec: SpecMaker, tmp_path: Path
+) -> None:
+    spec = make_spec(train={"warm_start": str(tmp_path / "other")})
+    manifest, directory = read_manifest(spec.dataset_directory), RunDirectory(spec.run_directory)
+    origin = tmp_path / "other" / "best" / "checkpoint.json"
+    origin.parent.mkdir(parents=True)
+    origin.write_text("as it was")
+    directory.begin(spec, manifest, plan="", plan_record={})
+    directory.finish(spec, manifest, {"steps": 7})
+    assert directory.completed(spec, manifest) == {"steps": 7}
+    origin.write_text("trained anew")
+    with pytest.raises(
+        InputError, match=r"train\.warm_start's best model was '\w{16}', is '\w{16}'"
+    ):
+        directory.completed(spec, manifest)
+    origin.unlink()  # A training that is done needs it no more.
+    assert directory.completed(spec, manifest) == {"steps": 7}
+
+
 def test_a_checkpoint_of_other_updates_is_not_gone_on_from() -> None:
     (line,) = differences({"model.sets": 2, UPDATES: "dense"}, {"model.sets": 2, UPDATES: "sparse"})
     assert line == f"{UPDATES} was 'dense', is 'sparse'"
