@@ -87,7 +87,7 @@ def shard_model(
         runtime.device,
         plan_of_group(plan, group, runtime.rank % group.copies, cluster),
         sharders=[sharder],
-        data_parallel_wrapper=_data_parallel(runtime.world_size),
+        data_parallel_wrapper=_data_parallel(runtime.world_size, runtime.device.type),
     )
     initializer = TableInitializer(spec.model, _total_rows(tables), spec.run.seed)
     initialize_tables(module, tables, initializer)
@@ -95,15 +95,16 @@ def shard_model(
     return ShardedModel(module, environment, group, plan, record, tables)
 
 
-def _data_parallel(ranks: int) -> DataParallelWrapper:
-    """DistributedDataParallel, which with more than two ranks keeps the buckets it begins with.
+def _data_parallel(ranks: int, device_type: str) -> DataParallelWrapper:
+    """DistributedDataParallel, which on CPU with more than two ranks keeps its first buckets.
 
     Otherwise it sorts them anew after a process's first step. Where in a bucket a gradient lies
     decides in which order more than two ranks' are added, so a resumed training of four ended
     3e-8 apart from one that was not stopped. What keeps it from that makes torch warn once of
-    parameters that might be unused; none is.
+    parameters that might be unused; none is. It looks for them at every step: not to be paid for on
+    CUDA, where a resumed training is not promised to be the same to the bit.
     """
-    if ranks <= 2:
+    if ranks <= 2 or device_type != "cpu":
         return DefaultDataParallelWrapper()
     return DefaultDataParallelWrapper(static_graph=False, find_unused_parameters=True)
 

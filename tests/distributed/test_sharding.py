@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from torch import Tensor
+from torchrec.distributed.model_parallel import DefaultDataParallelWrapper
 
 from pipeline.data.manifest import Field
 from pipeline.distributed import sharding
@@ -47,6 +48,18 @@ def test_no_more_rows_are_drawn_at_once_than_a_generator_draws(task: ClickTask) 
     assert noted.drawn == [(0, 8), (8, 16), (16, 24), (24, 27)]
     weight = task.state_dict()[sharding.TABLE_KEY.format(tables[0].name)]
     assert torch.equal(weight, TableInitializer(SPEC, ROWS, 0).rows(tables[0], 0, ROWS))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "device", "kept"),
+    [(2, "cpu", False), (3, "cpu", True), (3, "cuda", False), (8, "cuda", False)],
+)
+def test_the_order_of_sums_over_ranks_is_kept_where_resumed_trainings_are_equal_to_the_bit(
+    ranks: int, device: str, kept: bool
+) -> None:
+    wrapper = sharding._data_parallel(ranks, device)
+    assert isinstance(wrapper, DefaultDataParallelWrapper)
+    assert wrapper._find_unused_parameters is kept
 
 
 def test_a_part_that_begins_inside_a_block_has_the_tables_values(
