@@ -12,6 +12,7 @@ from pipeline.data.fields.token_ids import read_edges, settled_ids
 from pipeline.data.fields.vocabulary import Encoding, recount
 from pipeline.data.fields.vocabulary_file import read_tokens
 from pipeline.data.manifest import Manifest, read_manifest
+from pipeline.data.whole_files import file_digest
 from pipeline.spec_data import FieldSpec
 
 
@@ -23,13 +24,31 @@ class FrozenEncodings:
     manifest: Manifest
 
     def encoding(self, field: FieldSpec, counted: Counts) -> Encoding:
-        """The dataset's encoding of a field, with the counts of the data that are here."""
+        """The dataset's encoding of a field, with the counts of the data that are here.
+
+        Raises:
+            InputError: when its vocabulary cannot be read, or is not the manifest's.
+        """
         for dense in self.manifest.dense:
             if dense.name == field.name:
                 return Standardization(dense.mean, dense.deviation)
         path = vocabulary_path(self.directory, field.name)
-        settled = settled_ids(field, counted)
-        return settled or recount(read_tokens(field, path), read_edges(path), counted)
+        if settled := settled_ids(field, counted):
+            return settled
+        try:
+            return recount(read_tokens(field, path), read_edges(path), counted)
+        finally:
+            # After it was read, so that nothing else can have been; and whatever became of that.
+            self._check_unchanged(path)
+
+    def _check_unchanged(self, path: Path) -> None:
+        name = path.relative_to(self.directory).as_posix()
+        if not path.is_file() or file_digest(path) != self.manifest.file_digests[name]:
+            raise InputError(
+                f"{path}: not the file that the manifest names: it was changed, or the dataset was "
+                "replaced during this run; start again, and if this is said again, prepare "
+                f"{self.directory} again"
+            )
 
 
 def open_frozen(directory: Path, fields: Sequence[FieldSpec]) -> FrozenEncodings:

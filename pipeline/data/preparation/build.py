@@ -81,8 +81,10 @@ def build(
     check_apart(spec.dataset_directory, spec.data.vocabulary_from)
     fields = resolve_fields(spec.data)
     frozen = _given_encodings(fields, spec.data)
+    # Before anything of the log is read, so that a change after it does not go unseen.
+    made_from = spec_digest(spec)
     sources = open_sources(spec.data, block_bytes, batch_rows, spec.prepare.threads)
-    identity = work_identity(spec, sources, block_bytes, batch_rows)
+    identity = work_identity(spec, made_from, sources, block_bytes, batch_rows)
     with (
         workplace(spec.dataset_directory, identity) as place,
         open_engine(spec.prepare) as engine,
@@ -90,6 +92,11 @@ def build(
         read = read_sources(spec.prepare, sources, place, engine)
         _check_rows(sources, read.chunks)
         learnt = _learn(fields, frozen, read.tally, spec.prepare, place)
+        if spec_digest(spec) != made_from:
+            raise InputError(
+                "data: a vocabulary_file, or the dataset of vocabulary_from, was replaced during "
+                "this run; start again"
+            )
         listed = [(one, one.encoding) for one in learnt if isinstance(one.encoding, Vocabulary)]
         splits, samples = _encode(spec.prepare.part_rows, read.chunks, learnt, place, engine)
         manifest = Manifest(
@@ -98,7 +105,7 @@ def build(
             splits=splits,
             vocabularies=tuple(_vocabulary_record(one.field, ids, place) for one, ids in listed),
             sources=read.sources,
-            spec_digest=spec_digest(spec),
+            spec_digest=made_from,
             vocabulary="frozen" if spec.data.vocabulary_from else spec.prepare.vocabulary,
             rows_read=sum(chunk.rows_read for chunk in read.chunks),
             rows_skipped=_skipped(read.chunks),

@@ -62,9 +62,11 @@ def _frozen_digest(data: DataSpec) -> str:
 
 
 def work_identity(
-    spec: Spec, sources: Sequence[SplitSource], block_bytes: int, batch_rows: int
+    spec: Spec, made_from: str, sources: Sequence[SplitSource], block_bytes: int, batch_rows: int
 ) -> str:
     """Equal for runs that may take up each other's chunks and parts.
+
+    ``made_from`` is the spec's digest, from before the log was read.
 
     Sources are told apart by name, size and time of change: their digests are known only when all
     of them are read. A pipe's content cannot be told, so its run takes up nothing.
@@ -72,7 +74,7 @@ def work_identity(
     versions = [source.version for source in sources]
     unknown = uuid.uuid4().hex if None in versions else ""
     values = {
-        "spec": spec_digest(spec),
+        "spec": made_from,
         "bad_rows": spec.data.bad_rows,
         "blocks": [block_bytes, batch_rows],
         "sources": [[source.source.path.location, source.split] for source in sources],

@@ -144,6 +144,68 @@ def test_a_dataset_does_not_take_the_place_of_the_one_it_has_its_vocabularies_fr
     assert read_manifest(tmp_path / "dataset") == first
 
 
+def test_a_dataset_that_is_replaced_while_the_log_is_read_is_refused(
+    make_spec, tmp_path: Path, old: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = str(old.dataset_directory)
+    new = log_spec(make_spec, tmp_path, "new", NEW, vocabulary_from=frozen)
+    read_sources = build_module.read_sources
+
+    def read_while_it_is_replaced(*given: object) -> object:
+        read = read_sources(*given)
+        monkeypatch.setattr(build_module, "read_sources", read_sources)
+        build(log_spec(make_spec, tmp_path, "old", OLD[1:]), {})
+        return read
+
+    monkeypatch.setattr(build_module, "read_sources", read_while_it_is_replaced)
+    with pytest.raises(InputError) as caught:
+        build(new, {})
+    assert str(caught.value) == (
+        f"{frozen}/vocabulary/color.parquet: not the file that the manifest names: it was changed, "
+        "or the dataset was replaced during this run; start again, and if this is said again, "
+        f"prepare {frozen} again"
+    )
+    assert build(new, {}).vocabulary == "frozen"
+
+
+@pytest.mark.parametrize("content", [None, b"no Parquet", b""])
+def test_a_vocabulary_that_is_not_the_manifests_is_refused(
+    make_spec, tmp_path: Path, old: Spec, content: bytes | None
+) -> None:
+    path = old.dataset_directory / "vocabulary/color.parquet"
+    table = pq.read_table(path)
+    if content is None:
+        pq.write_table(table.take([0, 2, 1, *range(3, len(table))]), path)
+    else:
+        path.write_bytes(content)
+    new = log_spec(make_spec, tmp_path, "new", NEW, vocabulary_from=str(old.dataset_directory))
+    with pytest.raises(InputError, match=r"color\.parquet: not the file that the manifest names"):
+        build(new, {})
+
+
+def test_a_vocabulary_file_that_is_replaced_during_a_run_is_refused(
+    csv_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "colors.txt"
+    path.write_text("red\nblue\n")
+    fields = [{"name": "color", "encoding": "file", "vocabulary_file": str(path)}]
+    spec = csv_spec(b"label,color,size\n1,red,2\n0,blue,3\n", fields=fields)
+    learn = build_module._learn
+
+    def learn_while_it_is_replaced(*given: object) -> object:
+        learnt = learn(*given)
+        path.write_text("blue\nred\n")
+        return learnt
+
+    monkeypatch.setattr(build_module, "_learn", learn_while_it_is_replaced)
+    with pytest.raises(InputError) as caught:
+        build(spec, {})
+    assert str(caught.value) == (
+        "data: a vocabulary_file, or the dataset of vocabulary_from, was replaced during this run; "
+        "start again"
+    )
+
+
 def test_a_directory_that_is_no_dataset_is_refused(make_spec, tmp_path: Path) -> None:
     spec = log_spec(make_spec, tmp_path, "new", NEW, vocabulary_from=str(tmp_path))
     with pytest.raises(InputError, match="not a whole dataset directory"):

@@ -12,7 +12,7 @@ CONTENT = b"label,color,size\n1,red,3\n0,blue,\n"
 
 
 def identity(spec: Spec, block_bytes: int = 100) -> str:
-    return work_identity(spec, open_sources(spec.data), block_bytes, 10)
+    return work_identity(spec, spec_digest(spec), open_sources(spec.data), block_bytes, 10)
 
 
 def test_a_vocabulary_file_counts_by_its_content(make_spec, tmp_path: Path) -> None:
