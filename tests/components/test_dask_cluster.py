@@ -1,6 +1,5 @@
 """Preparing on Dask: three roles that find each other, and that end as their driver ends."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,8 @@ from typing import Any
 
 import psutil
 import pytest
+from dry_runs import signal_handlers_kept
+from folders import files_of
 from torchx.runner import Runner, get_runner
 from torchx.specs import AppDef, AppState, AppStatus
 
@@ -25,11 +26,8 @@ FILE = "runs/.dask/{app}.json"
 
 @pytest.fixture(autouse=True)
 def signal_handlers() -> Iterator[None]:
-    """Puts pytest's handler of Ctrl-C back: TorchX's local scheduler installs its own."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with signal_handlers_kept():
+        yield
 
 
 def dry_run(arguments: list[str], scheduler: str, **cfg: str) -> Any:
@@ -132,11 +130,6 @@ def finished(runner: Runner, handle: str) -> AppStatus:
 
 def log_of(role: str) -> str:
     return "".join(path.read_text() for path in Path("logs").rglob(f"{role}/*/combined.log"))
-
-
-def files_of(directory: Path) -> dict[str, bytes]:
-    paths = [path for path in directory.rglob("*") if path.is_file()]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
 def prepared_here(spec: Path) -> dict[str, bytes]:

@@ -4,17 +4,12 @@ from statistics import fmean
 
 import pytest
 import torch
-from measured_fields import measured_field
+from measured_fields import measured_field, random_matrix
 from torch import Tensor
 
 from pipeline.diagnostics.collapse import analyse_field, split_diversity, summarise
 from pipeline.diagnostics.field_gram import field_gram
 from pipeline.diagnostics.gram_sum import gram
-
-
-def random_matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, columns, generator=generator, dtype=torch.float64)
 
 
 def abundance(matrix: Tensor) -> float:

@@ -2,17 +2,12 @@
 
 import pytest
 import torch
-from torch import Tensor
+from measured_fields import random_matrix
 
 from pipeline.diagnostics import gram_sum
 from pipeline.diagnostics.field_gram import field_gram
 from pipeline.diagnostics.gram_sum import block_rows, gram
 from pipeline.diagnostics.spectrum import information_abundance, singular_values
-
-
-def random_matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, columns, generator=generator, dtype=torch.float64)
 
 
 def test_no_rows_have_a_gram_matrix_of_zeros() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from measured_fields import random_matrix
 from torch import Tensor
 
 from pipeline.diagnostics.gram_sum import gram
@@ -15,11 +16,6 @@ from pipeline.diagnostics.spectrum import (
     participation_ratio,
     singular_values,
 )
-
-
-def random_matrix(rows: int, columns: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(rows, columns, generator=generator, dtype=torch.float64)
 
 
 def direct(matrix: Tensor) -> Tensor:

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from small_trainings import SpecMaker, finish, start_torchrun, train_here
+from small_trainings import SpecMaker, finish, losses, start_torchrun, train_here
 
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import Runtime, start_runtime
 from pipeline.distributed.sharding import TABLE_KEY, local_parts
-from pipeline.spec import Spec
-from pipeline.training.run_directory import RunDirectory, read_journal
+from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training, training_loader
 
 pytestmark = [
@@ -27,11 +26,6 @@ pytestmark = [
 def runtime() -> Iterator[Runtime]:
     with start_runtime("cuda") as started:
         yield started
-
-
-def losses(spec: Spec) -> list[float]:
-    points = read_journal(RunDirectory(spec.run_directory).journal_file)
-    return [point["loss"] for point in points if point["kind"] == "train"]
 
 
 def curves(make_spec: SpecMaker, *variants: dict[str, Any]) -> list[list[float]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_trainings import SpecMaker, run_stage, train_here
+from small_trainings import SpecMaker, losses, run_stage, train_here
 
 from pipeline.data.manifest import read_manifest
 from pipeline.distributed.runtime import start_runtime
@@ -43,11 +43,6 @@ def make_mixture(make_spec: SpecMaker) -> SpecMaker:
 def tables_of(spec: Spec) -> tuple[Table, ...]:
     fields = read_manifest(spec.dataset_directory).fields
     return layout_tables(fields, table_groups(len(fields), spec.model), spec.model.tables)
-
-
-def losses(spec: Spec) -> list[float]:
-    points = read_journal(RunDirectory(spec.run_directory).journal_file)
-    return [point["loss"] for point in points if point["kind"] == "train"]
 
 
 def evaluated(spec: Spec) -> dict[str, Any]:

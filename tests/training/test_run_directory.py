@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from folders import files_of
 from small_trainings import SpecMaker, start_torchrun, train_here
 
 from pipeline.console import InputError
@@ -181,11 +182,7 @@ def test_credentials_of_a_source_are_not_written(
     directory.begin(spec, read_manifest(spec.dataset_directory), plan="", plan_record={})
     written = tomllib.loads(directory.spec_file.read_text())
     assert written["data"]["source"] == ["https://***@host/a.csv", "https://host/b.csv?***"]
-    assert all(b"s3cret" not in content for content in files_in(directory.path).values())
-
-
-def files_in(directory: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    assert all(b"s3cret" not in content for content in files_of(directory.path).values())
 
 
 def test_a_second_training_is_refused_and_changes_nothing(make_spec: SpecMaker) -> None:
@@ -197,10 +194,10 @@ def test_a_second_training_is_refused_and_changes_nothing(make_spec: SpecMaker) 
     directory.journal_file.write_text('{"kind": "train", "step": 9, "epoch": 0}\n')
     with (directory.path / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        before = files_in(directory.path)
+        before = files_of(directory.path)
         with pytest.raises(InputError) as refused:
             train_here(spec)
-        assert files_in(directory.path) == before
+        assert files_of(directory.path) == before
     assert str(refused.value) == (
         f"{directory.path}: another training is at work there; wait for its end, or give another "
         "run.directory"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from folders import files_of
 
 from pipeline.console import InputError
 from pipeline.data.generator.generate import generate
@@ -24,11 +25,6 @@ def scheduler() -> Iterator[str]:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as cluster:
         yield cluster.scheduler_address
-
-
-def files_of(directory: Path) -> dict[str, bytes]:
-    paths = [path for path in directory.rglob("*") if path.is_file()]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
 def test_dask_makes_the_bytes_of_threads(make_spec, tmp_path: Path, scheduler: str) -> None:

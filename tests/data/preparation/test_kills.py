@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from folders import files_of
 
 from pipeline.data.generator.generate import generate
 from pipeline.spec import Spec
@@ -31,11 +32,6 @@ def spec(make_spec, tmp_path: Path) -> Spec:
     generate(source, GeneratorSpec(rows=3_000))
     prepare = {"minimum_count": 2, "part_rows": 400, "threads": 2}
     return make_spec(format="criteo", source=str(source), prepare=prepare)
-
-
-def files_of(directory: Path) -> dict[str, bytes]:
-    paths = [path for path in directory.rglob("*") if path.is_file()]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
 def start(spec: Spec) -> subprocess.Popen[bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from folders import files_of
 
 from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS, read_manifest
@@ -66,11 +67,6 @@ def changed(spec: Spec, **values: object) -> Spec:
     for name, value in values.items():
         dumped["prepare" if name in dumped["prepare"] else "data"][name] = value
     return Spec.model_validate(dumped)
-
-
-def files_of(directory: Path) -> dict[str, bytes]:
-    paths = [path for path in directory.rglob("*") if path.is_file()]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in paths}
 
 
 def decoded(directory: Path, split: str) -> list[dict[str, object]]:
