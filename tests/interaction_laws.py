@@ -96,7 +96,6 @@ class InteractionLaws:
     @given(data=st.data())
     @settings(
         max_examples=25,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
     )
     def test_outputs_and_gradients_agree(self, data: st.DataObject) -> None:

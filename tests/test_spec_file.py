@@ -230,7 +230,7 @@ LISTS = {"name": "b", "kind": "multi_valued"}
 
 
 @given(values=SPEC_VALUES, separator=TEXTS)
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_resolved_toml_loads_as_an_equal_spec(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any], separator: str
 ) -> None:

@@ -120,7 +120,7 @@ def test_measures_of_a_hand_computed_spectrum() -> None:
     assert dimensions_for(values, 0.95) == 3
 
 
-LAW = settings(deadline=None, max_examples=50)
+LAW = settings(max_examples=50)
 SHAPES = st.tuples(st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**31))
 
 

@@ -32,7 +32,7 @@ def sorted_curve(scores: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
     return [predictions, np.add.reduceat(labels[order].astype(float), starts) / count, count]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(arrays.arrays(np.float32, st.integers(1, 120), elements=QUARTERS), st.integers(0, 99))
 def test_is_that_of_all_rows_sorted(scores: np.ndarray, seed: int) -> None:
     labels = np.random.default_rng(seed).integers(0, 2, len(scores))

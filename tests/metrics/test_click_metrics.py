@@ -35,7 +35,7 @@ def random_rows(seed: int, rows: int, weighted: bool, ties: bool) -> Rows:
     return Rows(scores, labels, weights.astype(np.float32), groups)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seeds, st.integers(2, 300), st.booleans(), st.booleans())
 def test_auc_and_losses_are_scikit_learns(seed: int, rows: int, weighted: bool, ties: bool) -> None:
     case = random_rows(seed, rows, weighted, ties)
@@ -56,7 +56,7 @@ def test_auc_and_losses_are_scikit_learns(seed: int, rows: int, weighted: bool, 
     assert "auc_error_bound" not in found
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seeds, st.integers(8, 200), st.booleans())
 def test_auc_of_merged_cells_is_within_its_bound(seed: int, capacity: int, ties: bool) -> None:
     case = random_rows(seed, 3_000, weighted=False, ties=ties)

@@ -42,7 +42,7 @@ def random_rows(seed: int, rows: int, groups: int, weighted: bool) -> Rows:
     )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 9_999), st.integers(1, 120), st.integers(1, 30), st.booleans())
 def test_is_the_mean_of_the_groups_auc_by_the_weight_of_their_rows(
     seed: int, rows: int, groups: int, weighted: bool

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -35,7 +35,6 @@ def random_rows(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return scores, (rng.random(rows) < 1 / (1 + np.exp(-scores))).astype(np.float32)
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.float32, st.integers(0, 50), elements=ANY_FLOAT))
 def test_keys_are_in_the_order_of_their_scores_and_lead_back_to_them(scores: np.ndarray) -> None:
     keys = score_keys(torch.from_numpy(scores)).numpy()
@@ -56,7 +55,6 @@ def test_a_cell_holds_the_weights_of_both_classes_of_one_score() -> None:
     assert cells.negative.tolist() == [3, 4]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 40), max_size=4), st.randoms(use_true_random=False))
 def test_merged_in_any_order_they_are_the_cells_of_all_rows(
     sizes: list[int], random: object
@@ -89,7 +87,6 @@ def test_few_enough_cells_stay_as_they_are() -> None:
     assert coarsen_cells(cells, 500) is cells
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1_000), st.permutations(range(3)), st.integers(8, 300))
 def test_coarse_cells_of_parts_merge_alike_in_any_order(
     seed: int, order: list[int], capacity: int

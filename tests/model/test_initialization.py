@@ -65,7 +65,7 @@ class TestRows:
         rows=st.integers(1, 4 * BLOCK) | st.sampled_from([BLOCK, 2 * BLOCK, 3 * BLOCK]),
         sets=st.integers(1, 3),
     )
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     def test_any_range_is_the_slice_of_the_whole(
         self, data: st.DataObject, rows: int, sets: int
     ) -> None:

@@ -124,7 +124,7 @@ def read_by_python(text: str, time_format: str) -> datetime | None:
 
 
 @pytest.mark.parametrize("time_format", [*PLAIN, *IN_PYTHON])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_texts_are_read_as_python_reads_them(time_format: str, data: st.DataObject) -> None:
     texts = data.draw(st.lists(written(time_format), min_size=1, max_size=5))

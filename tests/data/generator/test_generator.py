@@ -195,7 +195,7 @@ class TestDeterminism:
         assert digest == "e322481f332b8de7ec3ec547b0c24d68580e11214a0688f2de797747bfd1119e"
 
     @given(rows=st.integers(1, 400), block_rows=st.integers(1, 500))
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     def test_fewer_rows_or_other_blocks_give_the_same_first_rows(
         self,
         log: tuple[Path, Generated],

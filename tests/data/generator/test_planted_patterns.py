@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.data.generator.click_model import ClickModel, PairNames
@@ -52,7 +52,6 @@ def rates(ids: np.ndarray, labels: np.ndarray, half: int) -> np.ndarray:
 
 
 @given(fields=st.integers(2, 15), seed=st.integers(0, 2**32), data=st.data())
-@settings(deadline=None)
 def test_a_pattern_pairs_off_all_fields_and_no_two_fields_meet_twice(
     fields: int, seed: int, data: st.DataObject
 ) -> None:

@@ -113,7 +113,7 @@ ZONES = ["", "Z", "+0200", "-05:30", "+24:00", "-00"]
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f789", "%Y-%j"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     times=st.lists(st.datetimes(datetime(1001, 1, 1)), min_size=1, max_size=3),
     time_format=st.sampled_from([*FORMATS, "%Y-%m-%d %H:%M:%S.%f"]),

@@ -97,7 +97,7 @@ def kept(tokens_of_rows: list[list[str]], learnt_on: list[int], minimum: int) ->
     return {token for token, count in counts.items() if count >= minimum or token == ""}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(table=st.lists(rows, min_size=3, max_size=40), vocabulary=st.sampled_from(["all", "train"]))
 @example(table=EDGES, vocabulary="all")
 @example(table=EDGES, vocabulary="train")
