@@ -111,7 +111,7 @@ def _metrics(
         "model": _model_facts(spec, scored["test"].tasks, predictor.parameters),
         "data": {
             "rows": {name: split.rows for name, split in manifest.splits.items()},
-            "fields": len(manifest.fields),
+            "fields": len(manifest.fields) + len(manifest.dense),
             "vocabulary": sum(field.cardinality for field in manifest.fields),
             "digest": manifest.digest,
         },

@@ -57,15 +57,17 @@ def check_group_field(spec: EvaluateSpec, manifest: Manifest) -> None:
     """Holds that ``evaluate.group_field`` can tell groups apart, before any time is spent.
 
     Raises:
-        InputError: there is no such field, or it has several values a row.
+        InputError: there is no such field, or it has several values a row, or no ids.
     """
-    kinds = {field.name: field.kind for field in manifest.fields}
-    if spec.group_field and kinds.get(spec.group_field, "multi_valued") == "multi_valued":
-        single = ", ".join(name for name, kind in kinds.items() if kind != "multi_valued")
-        found = "has several values a row" if spec.group_field in kinds else "is no field"
+    found = {
+        field.name: "has several values a row" if field.kind == "multi_valued" else ""
+        for field in manifest.fields
+    }
+    found |= {dense.name: "is dense and has no ids" for dense in manifest.dense}
+    if spec.group_field and (reason := found.get(spec.group_field, "is no field of the dataset")):
+        single = ", ".join(name for name, reason in found.items() if not reason)
         raise InputError(
-            f"evaluate.group_field = {spec.group_field!r} {found} of the dataset; name one of "
-            f"{single}, or none"
+            f"evaluate.group_field = {spec.group_field!r} {reason}; name one of {single}, or none"
         )
 
 

@@ -109,12 +109,12 @@ def check_batch(spec: Spec, module: nn.Module, runtime: Runtime) -> None:
 def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Training) -> str:
     """What is about to be trained, on what, and why there."""
     groups = ", ".join(group.label for group in spec.model.resolved_groups)
-    parameters = training.parameters
+    parameters, fields = training.parameters, len(manifest.fields) + len(manifest.dense)
     updates = f"{training.optimizers.semantics} updates{_accumulation(spec)}"
     return "\n".join(
         [
             f"{spec.run.directory}: {groups}, {spec.model.head} head, {spec.model.tables} tables",
-            f"data: {manifest.splits['train'].rows:,} train rows, {len(manifest.fields)} fields",
+            f"data: {manifest.splits['train'].rows:,} train rows, {fields} fields",
             f"parameters: {parameters.embedding:,} embedding, {parameters.dense:,} dense",
             f"embedding optimizer: {spec.embedding_optimizer.name}, {updates}",
             f"device: {runtime.world_size} x {runtime.device.type} ({runtime.reason})",

@@ -42,6 +42,7 @@ def test_a_dense_field_that_settles_the_label_is_learnt_from(tmp_path: Path) -> 
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     # The true probabilities reach 0.97; the site alone says nothing.
     assert metrics["test"]["auc"] > 0.93
+    assert metrics["data"]["fields"] == 2
 
 
 def run_with_an_extreme_value(folder: Path, extreme: str) -> Path:

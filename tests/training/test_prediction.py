@@ -1,5 +1,6 @@
 """A whole split's metrics through the pipeline, against predicting it batch by batch."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -13,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from small_trainings import SpecMaker, run_stage, train_here
 
 from pipeline.console import InputError
-from pipeline.data.manifest import SPLITS, Manifest, read_manifest
+from pipeline.data.manifest import SPLITS, DenseField, Manifest, read_manifest
 from pipeline.data.preparation.build import build
 from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
@@ -116,7 +117,7 @@ def test_gauc_reaches_the_journal_and_metrics_json_from_two_processes_too(
 
 @pytest.mark.parametrize(
     ("field", "found"),
-    [("several", "has several values a row"), ("user", "is no field")],
+    [("several", "has several values a row"), ("user", "is no field of the dataset")],
 )
 def test_a_field_that_tells_no_groups_apart_is_refused(
     make_spec: SpecMaker, field: str, found: str
@@ -125,12 +126,19 @@ def test_a_field_that_tells_no_groups_apart_is_refused(
     with pytest.raises(InputError) as caught:
         check_group_field(spec.evaluate, read_manifest(spec.dataset_directory))
     assert str(caught.value) == (
-        f"evaluate.group_field = {field!r} {found} of the dataset; name one of "
-        "tiny, small, middle, large, or none"
+        f"evaluate.group_field = {field!r} {found}; name one of tiny, small, middle, large, or none"
     )
     with pytest.raises(InputError, match=r"evaluate\.group_field"):
         train_here(spec)
     assert not spec.run_directory.exists()
+
+
+def test_a_dense_field_tells_no_groups_apart_for_it_has_no_ids(make_spec: SpecMaker) -> None:
+    spec = make_spec(evaluate={"group_field": "height"})
+    manifest = read_manifest(spec.dataset_directory)
+    manifest = dataclasses.replace(manifest, dense=(DenseField("height", 0.0, 1.0),))
+    with pytest.raises(InputError, match="'height' is dense and has no ids; name one of tiny, sm"):
+        check_group_field(spec.evaluate, manifest)
 
 
 def test_groups_of_one_class_each_have_no_gauc(make_spec: SpecMaker, tmp_path: Path) -> None:
