@@ -51,6 +51,7 @@ def _summary(entry: Entry) -> dict[str, Any]:
     for name in ("over_base", "over_single", "over_plain"):
         found = getattr(entry, name)
         values |= {name: found and found.difference, f"{name}_p": found and found.p}
+        values[f"{name}_seeds"] = found and found.seeds
     for figure in ("auc", "information_abundance"):
         values[f"published_{figure}"] = getattr(entry.published, figure, None)
     return values | {figure: entry.mean(figure) for _, _, figure in MEASURES}

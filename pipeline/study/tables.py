@@ -86,7 +86,7 @@ def advice_row(verdict: Verdict) -> list[str]:
         verdict.advice,
         f"{verdict.agreeing} of {len(verdict.base.results)}",
         f"{verdict.factor}x",
-        *map(comparison_text, compared),
+        *(comparison_text(one, verdict.base.seeds) for one in compared),
         verdict.outcome,
     ]
 
@@ -145,7 +145,7 @@ def comparisons(entries: Sequence[Entry]) -> Iterator[tuple[str, CellText]]:
 
 
 def _comparison(name: str) -> CellText:
-    return lambda entry: comparison_text(getattr(entry, name))
+    return lambda entry: comparison_text(getattr(entry, name), entry.seeds)
 
 
 def measure(style: str, figure: str) -> CellText:
@@ -180,12 +180,19 @@ def published(style: str, figure: str) -> CellText:
     return text
 
 
-def comparison_text(comparison: Comparison | None) -> str:
-    """``+0.00123 (0.041)``: the mean difference and p."""
+def comparison_text(comparison: Comparison | None, seeds: int) -> str:
+    """``+0.00123 (0.041)``: the mean difference and p, and how many of the study's seeds have both.
+
+    Args:
+        comparison: None where there is none.
+        seeds: of the study.
+    """
     if comparison is None:
         return ABSENT
     p = "" if comparison.p is None else f" ({comparison.p:.3f})"
-    return f"{comparison.difference:+.5f}{p}"
+    common = comparison.seeds
+    of_seeds = f" ({common} of {seeds} seeds)" if common < seeds else ""
+    return f"{comparison.difference:+.5f}{p}{of_seeds}"
 
 
 def label(entry: Entry) -> str:

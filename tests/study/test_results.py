@@ -85,6 +85,19 @@ def test_a_variant_compares_with_the_grids_own_row(make_study: StudyMaker) -> No
     assert shared.over_base.p is None
 
 
+def test_a_comparison_over_fewer_seeds_than_the_studys_says_over_how_many(
+    make_study: StudyMaker,
+) -> None:
+    study = make_study(variants=[SHARED])
+    entries = entries_of(study, finished(study, {**AUCS, "dcnv2-shared-multi-4x-seed0": 0.805}))
+    text = markdown(study, entries, (), "command")
+    assert "| dcnv2, shared | multi | - | -0.00500 (1 of 2 seeds) |" in text
+    assert "| dcnv2 | multi | - | +0.01000 (0.186) |" in text
+    columns, *lines = csv.reader(summary_csv(entries).decode().splitlines())
+    seeds = {tuple(line[:4]): line[columns.index("over_plain_seeds")] for line in lines}
+    assert [found for found in seeds.values() if found] == ["1"]
+
+
 def test_a_variant_of_other_data_compares_with_itself_alone(make_study: StudyMaker) -> None:
     few = {"name": "few", "overrides": ["prepare.minimum_count=9"]}
     study = make_study(variants=[few])
