@@ -4,6 +4,8 @@
     dense_optimizer.<parameter>.<moment>        torch's own names
     embedding_optimizer.<table>.momentum1|2     FBGEMM's names, whoever keeps the moments
     embedding_optimizer.step                    of Adam and its kin, whose bias correction counts
+    embedding_optimizer.replicated_step         that of ``data_parallel`` tables, which step once in
+                                                ``train.accumulate`` batches
 
 ``row_moments.py`` has those moments that are a number a row.
 """
@@ -31,6 +33,7 @@ from pipeline.training.optimizers import Optimizers
 # Of the tables' optimizer: what it keeps, by parameter and name.
 _State: TypeAlias = Mapping[str, Mapping[str, Any]]
 _STEP = "embedding_optimizer.step"
+_REPLICATED_STEP = "embedding_optimizer.replicated_step"
 # What torch, torchrec and FBGEMM call the same moment.
 _MOMENTS = {
     "sum": "momentum1",
@@ -66,9 +69,8 @@ def tensors_to_save(module: nn.Module, optimizers: Optimizers) -> dict[str, Stor
     for name, weight, moment in _table_moments(weights, moments):
         of_rows = is_row_moment(moment)
         tensors[name] = row_moment_to_save(weight, moment) if of_rows else stored(moment)
-    if counts := _step_counts(module, moments):
-        tensors[_STEP] = stored(counts[0])
-    return tensors
+    counts = _step_counts(module, moments)
+    return tensors | {name: stored(same[0]) for name, same in counts.items()}
 
 
 def tensors_to_load(
@@ -83,9 +85,11 @@ def tensors_to_load(
             continue
         saved = record.tensors.get(name)
         tensors[name] = row_moment_to_load(weight, moment, saved.shape[-1] if saved else 1)
-    if counts := _step_counts(module, moments):
-        tensors[_STEP] = _count_target(counts)
-    return tensors
+    by_saved: dict[str, list[torch.Tensor]] = {}
+    for name, counts in _step_counts(module, moments).items():
+        # Older checkpoints have one count for all tables.
+        by_saved.setdefault(name if name in record.tensors else _STEP, []).extend(counts)
+    return tensors | {name: _count_target(counts) for name, counts in by_saved.items()}
 
 
 def _dense_moments(optimizers: Optimizers) -> dict[str, StoredTensor]:
@@ -114,8 +118,8 @@ def _table_moments(
                 yield name, weights[parameter], moment
 
 
-def _step_counts(module: nn.Module, state: _State) -> list[torch.Tensor]:
-    """Every count of steps that Adam and its kin keep on this rank, as tensors of one number.
+def _step_counts(module: nn.Module, state: _State) -> dict[str, list[torch.Tensor]]:
+    """The counts of steps that Adam and its kin keep on this rank, equal ones under one name.
 
     FBGEMM takes the count from ``iter`` at the first step after a start, and counts on.
     """
@@ -128,7 +132,8 @@ def _step_counts(module: nn.Module, state: _State) -> list[torch.Tensor]:
         if isinstance(kernel, SplitTableBatchedEmbeddingBagsCodegen)
         and kernel.optimizer in _COUNTING
     ]
-    return replicated + fused
+    counts = {_REPLICATED_STEP: replicated, _STEP: fused}
+    return {name: same for name, same in counts.items() if same}
 
 
 def _count_target(counts: list[torch.Tensor]) -> StoredTensor:
