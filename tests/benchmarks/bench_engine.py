@@ -19,7 +19,8 @@ from pathlib import Path
 from pipeline.data.batch import Batch
 from pipeline.data.generator.generate import generate
 from pipeline.data.manifest import Manifest
-from pipeline.data.preparation.build import prepare
+from pipeline.data.preparation.build import build
+from pipeline.data.preparation.unchanged import unchanged
 from pipeline.distributed.runtime import Runtime, start_runtime
 from pipeline.spec import Spec
 from pipeline.training.run_directory import RunDirectory
@@ -41,7 +42,7 @@ def main() -> None:
     spec = _spec(arguments.folder, arguments.rows)
     assert spec.data.generator is not None
     generate(Path(spec.data.locations[0]), spec.data.generator)
-    manifest = prepare(spec)
+    manifest = unchanged(spec) or build(spec, {})
     with start_runtime(spec.train.device) as runtime:
         engine, bare = _measure(spec, manifest, runtime, arguments.pairs, arguments.steps)
     pairs = zip(engine[WARM_UP:], bare[WARM_UP:], strict=True)

@@ -18,7 +18,8 @@ from pipeline.console import progress
 from pipeline.data.batch import Batch
 from pipeline.data.generator.generate import generate
 from pipeline.data.manifest import Manifest
-from pipeline.data.preparation.build import prepare
+from pipeline.data.preparation.build import build
+from pipeline.data.preparation.unchanged import unchanged
 from pipeline.distributed.runtime import start_runtime
 from pipeline.spec import Spec
 from pipeline.training.setup import build_training, training_loader
@@ -47,7 +48,7 @@ def main() -> None:
     spec = Spec.model_validate(values)
     assert spec.data.generator is not None
     generate(Path(spec.data.locations[0]), spec.data.generator)
-    manifest = prepare(spec)
+    manifest = unchanged(spec) or build(spec, {})
     with start_runtime(spec.train.device) as runtime:
         loader = training_loader(spec, manifest, runtime)
         first = _samples_per_second(loader.epoch(0))

@@ -38,7 +38,6 @@ from pipeline.data.preparation.first_pass import read_sources
 from pipeline.data.preparation.identity import spec_digest, work_identity
 from pipeline.data.preparation.publication import check_apart
 from pipeline.data.preparation.spill import SpilledChunk, Tally
-from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.workplace import Workplace, workplace
 from pipeline.data.sources.opening import BATCH_ROWS, BLOCK_BYTES, SplitSource, open_sources
 from pipeline.data.threads import thread_count
@@ -48,19 +47,6 @@ from pipeline.spec import PrepareSpec, Spec
 from pipeline.spec_data import DataSpec, FieldSpec
 
 Oracle = dict[str, dict[str, float]]
-
-
-def prepare(spec: Spec, oracle: Oracle | None = None) -> Manifest:
-    """The spec's dataset: the one that stands if it is unchanged, or a new one.
-
-    Args:
-        spec: the experiment.
-        oracle: AUC and logloss of the true probabilities by split, where they are known.
-
-    Raises:
-        InputError: for sources that cannot be read and directories that cannot be replaced.
-    """
-    return unchanged(spec) or build(spec, oracle or {})
 
 
 def build(

@@ -10,7 +10,7 @@ import pytest
 from pipeline.console import InputError
 from pipeline.data.manifest import SCHEMA_VERSION, read_manifest
 from pipeline.data.overview.files import read_overview
-from pipeline.data.preparation.build import build, prepare
+from pipeline.data.preparation.build import build
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.verification import find_faults
 from pipeline.data.whole_files import file_digest
@@ -124,11 +124,11 @@ def test_verify_finds_a_changed_one(spec: Spec, name: str) -> None:
 
 
 def test_a_dataset_without_one_is_prepared_again(spec: Spec) -> None:
-    prepare(spec)
+    build(spec, {})
     assert unchanged(spec) is not None
     (spec.dataset_directory / "overview.html").unlink()
     assert unchanged(spec) is None
-    prepare(spec)
+    build(spec, {})
     assert find_faults(spec) == []
 
 

@@ -13,7 +13,7 @@ from folders import files_of
 
 from pipeline.console import InputError
 from pipeline.data.manifest import SPLITS, read_manifest
-from pipeline.data.preparation.build import build, prepare
+from pipeline.data.preparation.build import build
 from pipeline.data.preparation.splits import split_of_rows
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.spec import Spec
@@ -238,8 +238,8 @@ def test_quotes_are_plain_characters_in_criteo_format(make_spec, tmp_path: Path)
 def test_an_unchanged_dataset_is_left_as_it_is(spec: Spec) -> None:
     manifest = build(spec, {})
     written = spec.dataset_directory.stat().st_ctime_ns
-    assert prepare(spec) == manifest
-    assert prepare(changed(spec, threads=5)) == manifest
+    assert unchanged(spec) == manifest
+    assert unchanged(changed(spec, threads=5)) == manifest
     assert spec.dataset_directory.stat().st_ctime_ns == written
 
 
@@ -251,7 +251,7 @@ def test_another_setting_replaces_the_dataset(spec: Spec, change: dict[str, obje
     first = build(spec, {})
     other = changed(spec, **change)
     assert unchanged(other) is None
-    assert prepare(other) != first
+    assert build(other, {}) != first
     assert read_manifest(spec.dataset_directory) == unchanged(other)
 
 
@@ -272,13 +272,13 @@ def test_a_dataset_with_skipped_rows_does_not_satisfy_a_spec_that_forbids_them(s
     assert build(lenient, {}).rows_skipped == {"wrong number of columns": 1}
     assert unchanged(lenient) is not None
     with pytest.raises(InputError, match="line 3,002: 1 columns found, 6 expected"):
-        prepare(spec)
+        build(spec, {})
     assert unchanged(lenient) is not None
 
 
 def test_the_manifest_records_the_source_and_the_oracle(spec: Spec) -> None:
     oracle = {"test": {"auc": 0.75, "logloss": 0.5}}
-    manifest = prepare(spec, oracle)
+    manifest = build(spec, oracle)
     assert manifest == read_manifest(spec.dataset_directory)
     assert manifest.oracle == oracle
     values = json.loads((spec.dataset_directory / "manifest.json").read_text())

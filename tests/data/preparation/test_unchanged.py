@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.console import InputError
-from pipeline.data.preparation.build import build, prepare
+from pipeline.data.preparation.build import build
 from pipeline.data.preparation.unchanged import unchanged
 from pipeline.data.preparation.verification import find_faults
 from pipeline.spec import Spec
@@ -34,7 +34,7 @@ def test_a_file_that_moved_to_another_split_replaces_the_dataset(split_spec) -> 
     assert find_faults(moved) == [
         "data.splits: the files are of other splits than those that the dataset was prepared from"
     ]
-    splits = prepare(moved).splits
+    splits = build(moved, {}).splits
     assert {name: split.rows for name, split in splits.items()} == {
         "train": 10,
         "valid": 20,
@@ -83,5 +83,5 @@ def test_a_damaged_file_is_mended_by_preparing_again(split_spec, file: str, dama
     manifest = build(spec, {})
     damage(spec.dataset_directory / file)
     assert unchanged(spec) is None
-    assert prepare(spec) == manifest
+    assert build(spec, {}) == manifest
     assert find_faults(spec) == []

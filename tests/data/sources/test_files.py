@@ -13,7 +13,6 @@ import pytest
 
 from pipeline.console import InputError
 from pipeline.data.preparation.build import build
-from pipeline.data.preparation.build import prepare as prepare_dataset
 from pipeline.data.sources.files import SourceFile, find_files
 from pipeline.data.sources.opening import source_files
 from pipeline.spec import Spec
@@ -144,7 +143,7 @@ class TestDatasets:
     ) -> None:
         listed = log_spec(make_spec, write_logs(tmp_path))
         manifest = build(listed, {})
-        assert prepare_dataset(log_spec(make_spec, f"{tmp_path}/log_*.csv")) == manifest
+        assert build(log_spec(make_spec, f"{tmp_path}/log_*.csv"), {}) == manifest
 
     def test_the_bytes_of_many_files_do_not_depend_on_threads_or_blocks(
         self, make_spec, tmp_path: Path
