@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -38,6 +40,25 @@ def test_texts_of_any_length_are_hashed_together(texts: list[str], skipped: int)
     expected = [mixed(fnv1a(text.encode())) for text in texts]
     array = pa.array(["before"] * skipped + texts, pa.string()).slice(skipped)
     assert hash_texts(array).tolist() == expected
+
+
+def seconds_to_hash(*texts: str) -> float:
+    """Of this process, the least of three."""
+    array = pa.array(texts)
+
+    def once() -> float:
+        begin = time.process_time()
+        hash_texts(array)
+        return time.process_time() - begin
+
+    return min(once() for _ in range(3))
+
+
+def test_one_long_text_does_not_slow_the_others_down() -> None:
+    short, long = [str(number) for number in range(1 << 17)], "x" * 10_000
+    apart = seconds_to_hash(*short) + seconds_to_hash(long)
+    together = seconds_to_hash(*short, long)
+    assert together < 4 * apart
 
 
 def test_rows_are_filled_evenly() -> None:
