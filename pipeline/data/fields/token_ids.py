@@ -102,7 +102,8 @@ class HashedVocabulary(Vocabulary):
 
     def tokens_by_id(self) -> pa.StringArray:
         """Null but for the missing value's."""
-        return pa.array([None, MISSING, *[None] * (self.cardinality - 2)], pa.string())
+        none = pa.nulls(self.cardinality - _HASHED_FROM, pa.string())
+        return pa.concat_arrays([pa.array([None, MISSING]), none])
 
     def tokens_of_ids(self, ids: np.ndarray) -> list[str | None]:
         """None but for the missing value's."""

@@ -1,5 +1,6 @@
 """Encodings whose ids do not depend on the data: hashed, as they are, from a file."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.console import InputError
 from pipeline.data.fields.counts import RunningCounts
 from pipeline.data.fields.hashing import hash_texts
-from pipeline.data.fields.token_ids import Vocabulary
+from pipeline.data.fields.token_ids import HashedVocabulary, Vocabulary
 from pipeline.data.fields.vocabulary import count_values, learn_encoding
 from pipeline.data.fields.vocabulary_file import read_tokens
 from pipeline.spec_data import FieldSpec
@@ -64,6 +65,15 @@ class TestHash:
         table = pq.read_table(tmp_path / "f.parquet")
         assert table["token"].to_pylist() == [None, "", *[None] * 8]
         assert table["count"].to_pylist()[:2] == [0, 2]
+
+    def test_rows_without_a_token_take_no_python_object_each(self) -> None:
+        vocabulary = HashedVocabulary(np.zeros(1_000_000, np.int64))
+        tracemalloc.start()
+        tokens = vocabulary.tokens_by_id()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert tokens.null_count == 999_999
+        assert peak < 100_000
 
 
 class TestIdentity:
