@@ -1,9 +1,10 @@
 """Prepares a log: raw files become a dataset directory, in two passes over chunks.
 
 The first pass reads the source, codes every column and counts; vocabularies follow from the
-counts; the second pass turns codes into ids and writes parts. Memory holds the vocabularies and a
-few chunks a worker. The output depends on the rows and the spec alone, not on the engine, the
-threads, the chunks or how often a run was killed on the way (see ``workplace.py``).
+counts; the second pass turns codes into ids and writes parts. Memory holds every distinct token
+that is counted, every distinct number of a field with quantile bins, and a few chunks a worker. The
+output depends on the rows and the spec alone, not on the engine, the threads, the chunks or how
+often a run was killed on the way (see ``workplace.py``).
 """
 
 from collections import Counter
@@ -152,9 +153,12 @@ def _counted(field: FieldSpec, tally: Tally, index: int) -> Counts:
     try:
         return tally.total(index)
     except TooMuchTextError as error:
+        if field.kind == "numeric":
+            advice = 'set its binning = "log", or its kind = "dense"'
+        else:
+            advice = 'set its encoding = "hash" and hash_rows'
         raise InputError(
-            f"field {field.name!r}: {error}, too many to learn a vocabulary from; set its "
-            'encoding = "hash" and hash_rows'
+            f"field {field.name!r}: {error}, too many to learn a vocabulary from; {advice}"
         ) from None
 
 

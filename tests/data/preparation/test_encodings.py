@@ -115,3 +115,19 @@ def test_a_field_of_more_text_than_arrow_holds_is_named(
         'encoding = "hash" and hash_rows'
     )
     build(spec_of(make_spec, tmp_path, text, {"encoding": "hash", "hash_rows": 9}), {}, 40)
+
+
+@pytest.mark.parametrize("binning", ["quantile", "log_square"])
+def test_a_numeric_field_of_too_much_text_is_told_what_it_can_have(
+    make_spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binning: str
+) -> None:
+    monkeypatch.setattr(token_table, "LARGEST_TEXT", 99)
+    text = "label,f\n" + "".join(f"1,-{row:05}\n" for row in range(10_000, 10_040))
+    numeric = {"kind": "numeric", "binning": binning}
+    with pytest.raises(InputError) as caught:
+        build(spec_of(make_spec, tmp_path, text, numeric), {}, 40)
+    assert str(caught.value).endswith(
+        "bytes of distinct tokens, too many to learn a vocabulary from; set its "
+        'binning = "log", or its kind = "dense"'
+    )
+    build(spec_of(make_spec, tmp_path, text, numeric | {"binning": "log"}), {}, 40)
