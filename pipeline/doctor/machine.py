@@ -77,7 +77,7 @@ def _check_kernels() -> Finding:
             "compiled kernels",
             choose,
             "set NUMBA_CACHE_DIR to a folder you may write to; without one every process compiles "
-            "the kernels of prepare anew, which takes about 20 s",
+            "the kernels of prepare anew, which takes some 13 s of CPU",
             state="warning",
         )
         for choose in places
