@@ -48,6 +48,10 @@ _REFUSALS = (
 )
 
 
+class NotTakenError(Exception):
+    """A scheduler was asked to launch a stage, and did not."""
+
+
 class BadRequestError(Exception):
     """What was asked of the scheduler cannot be; nothing was launched."""
 
@@ -188,17 +192,7 @@ def _run_stage(
     began = time.monotonic()
     handle = ""
     try:
-        try:
-            # A job whose handle is lost to a signal could not be cancelled.
-            with signals_deferred():
-                handle = runner.run_component(*_request(stage, options), cfg=cfg)
-        except Exception as error:
-            # Every scheduler's client has errors of its own: its program or package is missing,
-            # nobody answers, or the request is refused.
-            print(
-                f"error: {options.scheduler} did not take {stage}: {brief(error)}", file=sys.stderr
-            )
-            return 1
+        handle = _submitted(runner, stage, options, cfg)
         role = runner.describe(handle).roles[0]
         print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
         log = StageLog(under_torchrun=_launcher(role) != role.entrypoint)
@@ -210,6 +204,9 @@ def _run_stage(
         print(f"== {stage}: {_cancel(runner, handle, options.scheduler, reason)}", file=sys.stderr)
         if isinstance(reason, Interrupted):
             raise
+        return 1
+    except NotTakenError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except NoAnswerError as error:
         print(
@@ -226,6 +223,25 @@ def _run_stage(
     state = f" ({message(status)})" if status and message(status) else ""
     verdict = f"== {stage}: failed after {seconds}{state}; its whole log: {place}"
     return _report_failure(log, verdict)
+
+
+def _submitted(
+    runner: Runner, stage: str, options: argparse.Namespace, cfg: Mapping[str, CfgVal]
+) -> str:
+    """Launches a stage and returns its handle.
+
+    Raises:
+        Interrupted: after the scheduler's answer, or where that broke off.
+        NotTakenError: there is no job.
+    """
+    try:
+        # A job whose handle is lost to a signal could not be cancelled.
+        with signals_deferred():
+            return str(runner.run_component(*_request(stage, options), cfg=cfg))
+    except Exception as error:
+        # Every scheduler's client has errors of its own: its program or package is missing, nobody
+        # answers, or the request is refused.
+        raise NotTakenError(f"{options.scheduler} did not take {stage}: {brief(error)}") from None
 
 
 def _cancel(runner: Runner, handle: str, scheduler: str, reason: BaseException) -> str:

@@ -79,11 +79,7 @@ def build(
         read = read_sources(spec.prepare, sources, place, engine)
         _check_rows(sources, read.chunks)
         learnt = _learn(fields, frozen, read.tally, spec.prepare, place)
-        if spec_digest(spec) != made_from:
-            raise InputError(
-                "data: a vocabulary_file, or the dataset of vocabulary_from, was replaced during "
-                "this run; start again"
-            )
+        _check_vocabularies_stayed(spec, made_from)
         listed = [(one, one.encoding) for one in learnt if isinstance(one.encoding, Vocabulary)]
         splits, samples = _encode(spec.prepare.part_rows, read.chunks, learnt, place, engine)
         manifest = Manifest(
@@ -122,6 +118,19 @@ def _given_encodings(fields: Sequence[FieldSpec], data: DataSpec) -> FrozenEncod
         if field.vocabulary_file:
             read_tokens(field, Path(field.vocabulary_file))
     return None
+
+
+def _check_vocabularies_stayed(spec: Spec, made_from: str) -> None:
+    """Holds that the spec, with the digests of what it names, is as it was before the log was read.
+
+    Raises:
+        InputError: it is not.
+    """
+    if spec_digest(spec) != made_from:
+        raise InputError(
+            "data: a vocabulary_file, or the dataset of vocabulary_from, was replaced during this "
+            "run; start again"
+        )
 
 
 def _learn(
