@@ -192,7 +192,9 @@ def _run_stage(
     began = time.monotonic()
     handle = ""
     try:
-        handle = _submitted(runner, stage, options, cfg)
+        # A job whose handle is lost to a signal could not be cancelled.
+        with signals_deferred():
+            handle = _submitted(runner, stage, options, cfg)
         role = runner.describe(handle).roles[0]
         print(f"== {stage}: {_launcher(role)} on {options.scheduler}", flush=True)
         log = StageLog(under_torchrun=_launcher(role) != role.entrypoint)
@@ -231,13 +233,10 @@ def _submitted(
     """Launches a stage and returns its handle.
 
     Raises:
-        Interrupted: after the scheduler's answer, or where that broke off.
         NotTakenError: there is no job.
     """
     try:
-        # A job whose handle is lost to a signal could not be cancelled.
-        with signals_deferred():
-            return str(runner.run_component(*_request(stage, options), cfg=cfg))
+        return str(runner.run_component(*_request(stage, options), cfg=cfg))
     except Exception as error:
         # Every scheduler's client has errors of its own: its program or package is missing, nobody
         # answers, or the request is refused.
