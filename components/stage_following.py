@@ -34,44 +34,56 @@ def follow(runner: Runner, handle: str, role: Role, log: StageLog) -> AppStatus 
     Raises:
         NoAnswerError: the scheduler cannot be asked, or does not cancel.
     """
+    told = _wait_for_start(runner, handle)
+    _show_logs(runner, handle, role, log, told)
+    if log.found_bad_input:
+        # Where a log ends with each start of the job, as on Kubernetes, it may be started again.
+        _cancel(runner, handle)
+    while (status := _status(runner, handle)) is not None and not status.is_terminal():
+        time.sleep(POLL_S)
+    return status
 
-    def ask() -> AppStatus | None:
-        return _answer(lambda: runner.status(handle))
 
-    def cancel() -> None:
-        _answer(lambda: runner.cancel(handle))
-
+def _wait_for_start(runner: Runner, handle: str) -> str:
+    """Says why the app waits, until it has a log to show; returns what was told last."""
     told = ""
-    # One that was in the queue at every look, and was started again meanwhile, has a log to show.
-    while (status := ask()) is not None and not (
+    # One that was in the queue at every look, and was started again meanwhile, has one too.
+    while (status := _status(runner, handle)) is not None and not (
         is_started(status.state) or status.num_restarts > 0
     ):
         told = _tell(handle, status, told)
         time.sleep(POLL_S)
+    return told
+
+
+def _show_logs(runner: Runner, handle: str, role: Role, log: StageLog, told: str) -> None:
+    """Shows what all nodes say until every node's log has ended; ``told`` is why it waited."""
     lines = _read_all(runner, handle, role)
     reading = role.num_replicas
     while reading:
         try:
             node, line = lines.get(timeout=POLL_S)
         except Empty:
-            status = ask()
+            status = _status(runner, handle)
             if status is None or is_started(status.state):
                 told = ""
                 continue
             told = _tell(handle, status, told)
             if log.found_bad_input:
-                cancel()
+                _cancel(runner, handle)
             continue
         if line is None:
             reading -= 1
         else:
             log.show(line, node)
-    if log.found_bad_input:
-        # Where a log ends with each start of the job, as on Kubernetes, it may be started again.
-        cancel()
-    while (status := ask()) is not None and not status.is_terminal():
-        time.sleep(POLL_S)
-    return status
+
+
+def _status(runner: Runner, handle: str) -> AppStatus | None:
+    return _answer(lambda: runner.status(handle))
+
+
+def _cancel(runner: Runner, handle: str) -> None:
+    _answer(lambda: runner.cancel(handle))
 
 
 def message(status: AppStatus) -> str:

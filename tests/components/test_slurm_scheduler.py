@@ -23,6 +23,8 @@ while [[ $1 == --* ]]; do
 done
 exec "$@"
 """
+# An scancel that keeps which job it was given.
+RECORDED = "#!/bin/sh\necho $1 > cancelled\n"
 
 
 @pytest.fixture
@@ -123,14 +125,19 @@ def test_a_job_just_submitted_is_known_without_the_controller(
     assert state(scheduler) == AppState.SUBMITTED
 
 
+def start_on_slurm(clients: Path, small_stages: Path) -> subprocess.Popen[str]:
+    """A chain on the clients' Slurm, whose job runs without end."""
+    says(clients, job=JOB.format("RUNNING"))
+    path = f"{clients}:/usr/bin:/bin"
+    return start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+
+
 def test_an_interrupted_chain_says_that_a_silent_controller_did_not_cancel_the_job(
     clients: Path, small_stages: Path
 ) -> None:
     put(clients, "sbatch", "#!/bin/sh\necho 7\n")
     put(clients, "scancel", f"#!/bin/sh\necho '{SILENT}' >&2; exit 1\n")
-    says(clients, job=JOB.format("RUNNING"))
-    path = f"{clients}:/usr/bin:/bin"
-    process = start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+    process = start_on_slurm(clients, small_stages)
     assert process.stdout is not None
     assert process.stdout.readline() == "== prepare: python on slurm\n"
     process.send_signal(signal.SIGINT)
@@ -146,10 +153,8 @@ def test_a_signal_during_the_submission_cancels_the_job_that_it_gave(
     clients: Path, small_stages: Path
 ) -> None:
     put(clients, "sbatch", "#!/bin/sh\ntouch asked; sleep 1; echo 7\n")
-    put(clients, "scancel", "#!/bin/sh\necho $1 > cancelled\n")
-    says(clients, job=JOB.format("RUNNING"))
-    path = f"{clients}:/usr/bin:/bin"
-    process = start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+    put(clients, "scancel", RECORDED)
+    process = start_on_slurm(clients, small_stages)
     wait_until(lambda: (small_stages / "asked").exists())
     process.send_signal(signal.SIGTERM)
     code, out, err = finished(process)
@@ -162,10 +167,8 @@ def test_a_chain_whose_output_nobody_reads_cancels_the_job(
     clients: Path, small_stages: Path
 ) -> None:
     put(clients, "sbatch", "#!/bin/sh\necho 7\n")
-    put(clients, "scancel", "#!/bin/sh\necho $1 > cancelled\n")
-    says(clients, job=JOB.format("RUNNING"))
-    path = f"{clients}:/usr/bin:/bin"
-    process = start_chain("slurm", small_stages, "--spec", "a.toml", path=path)
+    put(clients, "scancel", RECORDED)
+    process = start_on_slurm(clients, small_stages)
     assert process.stdout is not None
     process.stdout.close()
     process.wait(timeout=60)
