@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from pipeline.model.layers import SetBatchNorm
+from pipeline.model.batch_norm import SetBatchNorm
 
 
 def synchronize_statistics(module: nn.Module, ranks: int) -> None:

@@ -10,7 +10,7 @@ from pipeline.console import InputError
 from pipeline.data.manifest import Manifest, read_manifest
 from pipeline.distributed.plan import describe_plan
 from pipeline.distributed.runtime import Runtime
-from pipeline.model.layers import SetBatchNorm
+from pipeline.model.batch_norm import SetBatchNorm
 from pipeline.spec import Spec
 from pipeline.training.launches import record_launch
 from pipeline.training.prediction import check_group_field

@@ -70,7 +70,7 @@ def measure_step(spec: Spec, runtime: Runtime, warm_up: int, steps: int) -> Step
     model = MultiEmbedding(FIELDS, spec.model, spec.train.precision, torch.device("meta"))
     parameters = model.count_parameters()
     sharded = shard_model(ClickTask(model, spec.model), spec, runtime, None)
-    optimizers = build_optimizers(sharded.module, spec)
+    optimizers = build_optimizers(sharded, spec)
     pipeline = build_pipeline(
         spec.train.pipeline, sharded.module, optimizers.combined, runtime.device
     )

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 
 from pipeline.distributed.batch_statistics import synchronize_statistics
-from pipeline.model.layers import SetBatchNorm
+from pipeline.model.batch_norm import SetBatchNorm
 
 
 def main(folder: Path) -> None:

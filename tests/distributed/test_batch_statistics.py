@@ -8,7 +8,7 @@ import torch
 from ranks import run_ranks
 from torch import Tensor, nn
 
-from pipeline.model.layers import SetBatchNorm
+from pipeline.model.batch_norm import SetBatchNorm
 
 HERE = Path(__file__).parent
 RANKS, STEPS, SETS, ROWS, FEATURES = 2, 3, 2, 12, 5

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pipeline.model.batch_norm import SetBatchNorm
 from pipeline.model.layers import (
     Dropout,
     HiddenBlock,
-    SetBatchNorm,
     SetLayerNorm,
     SetLinear,
     set_normalization,
@@ -75,19 +75,44 @@ class TestSetBatchNorm:
         assert torch.equal(layer.running_var, torch.ones(SETS, 1, WIDTH))
 
     def test_has_the_gradients_of_torchs_batch_norm(self) -> None:
-        layer = randomize(SetBatchNorm(1, WIDTH).double())
+        layer = randomize(SetBatchNorm(SETS, WIDTH).double())
         assert isinstance(layer, SetBatchNorm)
-        (single,) = singles_of(layer, WIDTH)
-        inputs = random_inputs(1, ROWS, WIDTH).requires_grad_()
-        weights = random_inputs(1, ROWS, WIDTH, seed=1)
+        inputs = random_inputs(SETS, ROWS, WIDTH).requires_grad_()
+        weights = random_inputs(SETS, ROWS, WIDTH, seed=1)
         ours = torch.autograd.grad(
             (layer(inputs) * weights).sum(), [inputs, layer.weight, layer.bias]
         )
-        theirs = torch.autograd.grad(
-            (single(inputs[0]) * weights).sum(), [inputs, single.weight, single.bias]
-        )
-        for our, their in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(our.flatten(), their.flatten(), rtol=0, atol=1e-10)
+        for place, single in enumerate(singles_of(layer, WIDTH)):
+            theirs = torch.autograd.grad(
+                (single(inputs[place]) * weights[place]).sum(),
+                [inputs, single.weight, single.bias],
+            )
+            for our, their in zip(ours, (theirs[0][place], *theirs[1:]), strict=True):
+                torch.testing.assert_close(our[place].squeeze(), their, rtol=0, atol=1e-10)
+
+    def test_bfloat16_rows_have_the_gradients_of_the_same_numbers_in_float64(self) -> None:
+        layer, exact = SetBatchNorm(SETS, WIDTH), SetBatchNorm(SETS, WIDTH).double()
+        inputs = random_inputs(SETS, 500, WIDTH).bfloat16()
+        weights = random_inputs(SETS, 500, WIDTH, seed=1).bfloat16()
+        found = []
+        for norm, kind in ((layer, torch.bfloat16), (exact, torch.float64)):
+            rows = inputs.to(kind, copy=True).requires_grad_()
+            (norm(rows) * weights.to(kind)).sum().backward()
+            found.append((rows.grad, norm.weight.grad, norm.bias.grad))
+        for ours, theirs in zip(*found, strict=True):
+            # bf16 keeps 8 bits of the outputs and of the gradients.
+            atol = 2**-7 * theirs.abs().max().item()
+            torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=atol)
+
+    def test_rows_that_do_not_follow_one_another_are_the_same_rows(self) -> None:
+        layer = randomize(SetBatchNorm(SETS, WIDTH).double())
+        inputs = random_inputs(SETS, ROWS, WIDTH + 3)[..., :WIDTH]
+        torch.testing.assert_close(layer(inputs), layer(inputs.contiguous()), rtol=0, atol=0)
+
+    def test_the_variance_of_equal_rows_is_0(self) -> None:
+        layer = SetBatchNorm(SETS, WIDTH)
+        layer(torch.full((SETS, ROWS, WIDTH), 0.1))
+        torch.testing.assert_close(layer.running_var, torch.full((SETS, 1, WIDTH), 0.9))
 
     def test_a_gradient_of_its_gradient_is_refused_since_it_would_be_wrong(self) -> None:
         layer = randomize(SetBatchNorm(SETS, WIDTH).double())

@@ -6,7 +6,12 @@ from typing import Any
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from pipeline.model.aligned_rows import empty_aligned
+from pipeline.model.aligned_rows import (
+    empty_aligned,
+    filled_up,
+    product_over_rows,
+    tiled_columns,
+)
 from pipeline.model.compute_type import compute_type
 
 
@@ -26,9 +31,18 @@ def cross(
         reductions: by layer V_l, (M, d, rank); none where W_l is (M, d, d).
         biases: by layer (M, 1, d).
     """
+    _, rows, given = first.shape
+    width = tiled_columns(given, first)
+    # Columns of zeros stay zeros in every layer.
+    reductions = [filled_up(matrix, width, matrix.shape[2]) for matrix in reductions]
+    inner = reductions[0].shape[2] if reductions else width
+    weights = [filled_up(matrix, inner, width) for matrix in weights]
+    biases = [filled_up(bias, 1, width) for bias in biases]
     # Inside of forward it is off, whatever it is here.
     kept = torch.is_grad_enabled()
-    return _Cross.apply(kept, len(weights), first, *weights, *biases, *reductions)
+    filled = filled_up(first, rows, width)
+    outputs = _Cross.apply(kept, len(weights), filled, *weights, *biases, *reductions)
+    return outputs[..., :given]
 
 
 class _Cross(torch.autograd.Function):
@@ -67,24 +81,26 @@ class _Cross(torch.autograd.Function):
         saved = [ctx.saved_tensors[at : at + layers] for at in range(0, 4 * layers, layers)]
         inputs, products, weights, reductions = saved
         first = inputs[0]
-        of_first = torch.zeros_like(first)
+        of_first = gradient * products[-1]
         of_weights: list[torch.Tensor] = []
         of_biases: list[torch.Tensor] = []
         of_reductions: list[torch.Tensor] = []
+        # Of another's gradient a sum is made, to one's own it is added.
+        total = empty_aligned(first, *first.shape)
         for layer in reversed(range(layers)):
             of_product = gradient * first
-            of_first.addcmul_(gradient, products[layer])
-            of_biases.append(of_product.sum(dim=1, keepdim=True, dtype=ctx.kinds[-1]))
+            if layer < layers - 1:
+                of_first.addcmul_(gradient, products[layer])
+            of_biases.append(of_product.sum(dim=1, keepdim=True))
             x, weight = inputs[layer], weights[layer].mT
             if reductions:
                 reduced = torch.bmm(x, reductions[layer])
-                of_weights.append(torch.bmm(reduced.mT, of_product))
+                of_weights.append(product_over_rows(reduced, of_product))
                 of_product = torch.bmm(of_product, weight)
                 weight, of_parameters = reductions[layer].mT, of_reductions
             else:
                 of_parameters = of_weights
-            of_parameters.append(torch.bmm(x.mT, of_product))
-            sum_of_gradients = empty_aligned(first, *first.shape)
-            gradient = torch.baddbmm(gradient, of_product, weight, out=sum_of_gradients)
+            of_parameters.append(product_over_rows(x, of_product))
+            gradient = torch.baddbmm(gradient, of_product, weight, out=total)
         found = [of_first.add_(gradient), *of_weights[::-1], *of_biases[::-1], *of_reductions[::-1]]
         return None, None, *(tensor.to(kind) for tensor, kind in zip(found, ctx.kinds, strict=True))

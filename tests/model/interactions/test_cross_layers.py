@@ -41,3 +41,33 @@ def test_hold_the_products_of_layers_for_gradients_alone(
     with torch.set_grad_enabled(with_gradients):
         cross(given, weights, [], biases)
     assert alive == [min(layer, most) for layer in range(4)]
+
+
+@pytest.mark.parametrize("rank", [0, 20])
+def test_wide_layers_in_bfloat16_have_the_outputs_and_gradients_of_float64(rank: int) -> None:
+    width, layers = 130, 3
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int, scale: float) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator) * scale
+
+    given = drawn(2, 40, width, scale=1)
+    weights = [drawn(2, rank or width, width, scale=0.05) for _ in range(layers)]
+    reductions = [drawn(2, width, rank, scale=0.1) for _ in range(layers if rank else 0)]
+    biases = [drawn(2, 1, width, scale=0.1) for _ in range(layers)]
+    of_outputs = drawn(2, 40, width, scale=1)
+    found = []
+    for kind, autocast in ((torch.float32, True), (torch.float64, False)):
+        variables = [
+            tensor.to(kind, copy=True).requires_grad_()
+            for tensor in (given, *weights, *reductions, *biases)
+        ]
+        first, rest = variables[0], variables[1:]
+        of_weights, of_reductions = rest[:layers], rest[layers:-layers]
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            outputs = cross(first, of_weights, of_reductions, rest[-layers:])
+        gradients = torch.autograd.grad(outputs, variables, of_outputs.to(outputs.dtype))
+        found.append((outputs.detach(), *gradients))
+    for ours, theirs in zip(*found, strict=True):
+        # bf16 rounds by up to 2^-9, a few times a layer.
+        assert (ours.double() - theirs).norm() <= 0.02 * theirs.norm()
