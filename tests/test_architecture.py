@@ -14,6 +14,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 ENTRY_POINT = "entry point"
 # From the bottom up. A layer imports itself and those before it.
 LAYERS = (
+    "cgroups",
     "console",
     "doctor",
     "page",

@@ -3,9 +3,8 @@
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
+from pipeline.cgroups import group_folders, read_limit
 
 
 def thread_count(wanted: int) -> int:
@@ -13,15 +12,16 @@ def thread_count(wanted: int) -> int:
 
     These are fewer than the machine's where a batch system or a container leaves it fewer.
     """
-    return wanted or min([len(os.sched_getaffinity(0)), *_within_quota(QUOTA)])
+    return wanted or min([len(os.sched_getaffinity(0)), *_within_quotas()])
 
 
-def _within_quota(file: Path) -> Iterator[int]:
-    """The CPUs that a container has the time of, begun ones included, where that is limited.
-
-    Args:
-        file: the microseconds that it may take, or ``max``, in a period of others.
-    """
-    time, period = file.read_text().split() if file.is_file() else ("max", "")
-    if time != "max":
-        yield math.ceil(int(time) / int(period))
+def _within_quotas() -> Iterator[int]:
+    """The CPUs that the process's cgroups have the time of, begun ones included."""
+    for folder in group_folders("cpu"):
+        # Microseconds in a period of others: version 2's, in which none is "max", and version 1's.
+        quota = read_limit(folder / "cpu.max") or [
+            *read_limit(folder / "cpu.cfs_quota_us"),
+            *read_limit(folder / "cpu.cfs_period_us"),
+        ]
+        if quota and quota[0].isdigit():  # not "max" and not "-1", which are none
+            yield math.ceil(int(quota[0]) / int(quota[1]))

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from cgroup_folders import own_groups, write_limit
 
-from pipeline.data import threads
 from pipeline.data.preparation import build as build_module
 from pipeline.data.preparation.build import build
 from pipeline.data.preparation.engines import open_engine
@@ -13,14 +13,15 @@ from pipeline.data.sources import time_split
 from pipeline.data.threads import thread_count
 from pipeline.spec import PrepareSpec
 
+JOB = "slurm/job_7"
+
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """64 CPUs, of which the process may use 5; returns where a container's quota is told."""
+    """64 CPUs, of which the process may use 5; returns where its cgroups' folders are."""
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7, 9, 11})
-    monkeypatch.setattr(threads, "QUOTA", tmp_path / "cpu.max")
-    return tmp_path / "cpu.max"
+    return own_groups(monkeypatch, tmp_path, f"0::/{JOB}", f"3:cpu,cpuacct:/{JOB}")
 
 
 @pytest.mark.parametrize(
@@ -31,11 +32,26 @@ def test_0_threads_are_as_many_as_the_cpus_that_may_be_used(
     machine: Path, quota: str | None, count: int
 ) -> None:
     if quota:
-        machine.write_text(f"{quota}\n")
+        write_limit(machine / "cpu.max", quota)
     assert thread_count(0) == count
     assert thread_count(9) == 9
     with open_engine(PrepareSpec()) as engine:
         assert engine.slots == count
+
+
+def test_the_quota_of_a_job_within_the_container_holds_too(machine: Path) -> None:
+    write_limit(machine / "cpu.max", "400000 100000")
+    write_limit(machine / JOB / "cpu.max", "300000 100000")
+    assert thread_count(0) == 3
+
+
+@pytest.mark.parametrize(("quota", "count"), [("-1", 5), ("250000", 3)])
+def test_a_quota_of_the_first_version_of_cgroups_holds(
+    machine: Path, quota: str, count: int
+) -> None:
+    write_limit(machine / "cpu" / JOB / "cpu.cfs_quota_us", quota)
+    write_limit(machine / "cpu" / JOB / "cpu.cfs_period_us", "100000")
+    assert thread_count(0) == count
 
 
 @pytest.mark.parametrize(("wanted", "count"), [(0, 5), (1, 1)])
