@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from pipeline.model.aligned_rows import (
+from pipeline.model.batch_norm import SetBatchNorm
+from pipeline.model.compute_type import compute_type
+from pipeline.model.matrix_layouts import (
     empty_aligned,
     filled_up,
     product_over_rows,
     tiled_columns,
 )
-from pipeline.model.batch_norm import SetBatchNorm
-from pipeline.model.compute_type import compute_type
 from pipeline.spec_model import Normalization
 
 
@@ -50,7 +50,7 @@ class SetLinear(nn.Module):
 
 
 class _AlignedLinear(torch.autograd.Function):
-    """x W + b whose outputs, and whose gradient by x, have aligned rows (``aligned_rows``)."""
+    """x W + b whose outputs, and whose gradient by x, have aligned rows (``matrix_layouts``)."""
 
     @staticmethod
     def forward(

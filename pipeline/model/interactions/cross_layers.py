@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from pipeline.model.aligned_rows import (
+from pipeline.model.compute_type import compute_type
+from pipeline.model.matrix_layouts import (
     empty_aligned,
     filled_up,
     product_over_rows,
     tiled_columns,
 )
-from pipeline.model.compute_type import compute_type
 
 
 def cross(

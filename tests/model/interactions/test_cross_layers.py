@@ -5,9 +5,9 @@ import weakref
 import pytest
 import torch
 
-from pipeline.model.aligned_rows import empty_aligned
 from pipeline.model.interactions import cross_layers
 from pipeline.model.interactions.cross_layers import cross
+from pipeline.model.matrix_layouts import empty_aligned
 
 
 def test_are_compiled_in_one_piece_where_rows_are_wide() -> None:

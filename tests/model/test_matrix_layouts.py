@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.model.aligned_rows import filled_up, product_over_rows, tiled_columns
 from pipeline.model.layers import SetLinear
+from pipeline.model.matrix_layouts import filled_up, product_over_rows, tiled_columns
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

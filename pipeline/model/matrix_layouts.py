@@ -8,8 +8,8 @@ bfloat16 (oneDNN, AMX): it multiplies in tiles of 16 columns, and copies operand
 follow one another. That product took 6.4 ms, into such rows 5.8, and 2.6 where all matrices were
 filled up with zeros to 400 columns.
 
-Criteo's 39 fields of 10 columns are such a width. All of it is of CPUs; a compiler chooses rows
-itself.
+Criteo's 39 fields of 10 columns are such a width. All of it is of CPUs; a compiler chooses layouts
+itself, and takes none to write into.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ LEAST_COLUMNS = 128
 def empty_aligned(like: torch.Tensor, *shape: int) -> torch.Tensor:
     """(..., columns) of the type of ``like``, for wide rows a view of some that are longer."""
     *outer, columns = shape
-    if _ordinary(like) or like.dtype == torch.bfloat16 or columns < LEAST_COLUMNS:
+    if _others_choose(like) or like.dtype == torch.bfloat16 or columns < LEAST_COLUMNS:
         return like.new_empty(shape)
     unit = ROW_BYTES // like.element_size()
     return like.new_empty(*outer, -(-columns // unit) * unit)[..., :columns]
@@ -36,7 +36,7 @@ def empty_aligned(like: torch.Tensor, *shape: int) -> torch.Tensor:
 
 def tiled_columns(columns: int, like: torch.Tensor) -> int:
     """How many columns a matrix should be filled up to, in the type that ``like`` computes in."""
-    if _ordinary(like) or compute_type(like) != torch.bfloat16 or columns < LEAST_COLUMNS:
+    if _others_choose(like) or compute_type(like) != torch.bfloat16 or columns < LEAST_COLUMNS:
         return columns
     return -(-columns // TILE_COLUMNS) * TILE_COLUMNS
 
@@ -78,10 +78,11 @@ def product_over_rows(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     5.8 ms, without it 7.2.
     """
     turned = left.mT
-    if left.dtype == torch.bfloat16 and not _ordinary(left):
+    if left.dtype == torch.bfloat16 and not _others_choose(left):
         turned = turned.contiguous()
     return torch.bmm(turned, right)
 
 
-def _ordinary(like: torch.Tensor) -> bool:
+def _others_choose(like: torch.Tensor) -> bool:
+    """Whether layouts are left to a compiler, or to another device's library."""
     return like.device.type != "cpu" or torch.compiler.is_compiling()
