@@ -81,14 +81,20 @@ class Mixture(nn.Module):
             for members in self._groups
         ]
         if gate is None and self.trained is None:
-            means = [of_tower.sum(dim=0) / self._experts for of_tower in joined]
-            return [mean.expand(self._tasks, -1, -1) for mean in means]
+            return [self._mean(of_tower).expand(self._tasks, -1, -1) for of_tower in joined]
         weights = self._uniform(joined[0]) if gate is None else gate.weights
         chosen = [choose(weights) for choose in self.of_tower]
         if self.trained is None:
             return [_sum(*of_tower) for of_tower in zip(chosen, joined, strict=True)]
         masks = self.trained.split(self._sizes, dim=1)
         return [_sum_for_owners(*of_tower) for of_tower in zip(chosen, joined, masks, strict=True)]
+
+    def _mean(self, outputs: torch.Tensor) -> torch.Tensor:
+        """sum_s h_s / S, (S, B, H) -> (1, B, H)."""
+        if self._experts == 1:
+            # As a sum and a division it took a tenth of a small model's step.
+            return outputs
+        return outputs.sum(dim=0, keepdim=True) / self._experts
 
     def _uniform(self, outputs: torch.Tensor) -> torch.Tensor:
         shape = (self._tasks, self._experts, outputs.shape[1])
