@@ -1,5 +1,6 @@
 """Numeric values become tokens: the paper's log-square bins, logarithmic ones, or quantiles."""
 
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import numpy as np
@@ -58,8 +59,8 @@ def log_tokens(values: pa.StringArray, base: float) -> pa.StringArray:
     size = np.maximum(np.nan_to_num(np.abs(v)), 1.0)
     k = np.floor(np.log(size) / np.log(base))
     # Rounding may put a power itself, such as 1000 = 10^3, on the wrong side.
-    k += (base ** (k + 1) <= size).astype(float) - (base**k > size)
-    low, high = _texts(base**k).to_pylist(), _texts(base ** (k + 1)).to_pylist()
+    k += (_powers(base, k + 1) <= size).astype(float) - (_powers(base, k) > size)
+    low, high = (_texts(_powers(base, of)).to_pylist() for of in (k, k + 1))
     tokens = []
     for x, near, far in zip(v.tolist(), low, high, strict=True):
         if np.isnan(x):
@@ -69,6 +70,18 @@ def log_tokens(values: pa.StringArray, base: float) -> pa.StringArray:
         else:
             tokens.append(f"[{near}, {far})" if x > 0 else f"(-{far}, -{near}]")
     return pa.array(tokens, pa.string())
+
+
+def _powers(base: float, exponents: np.ndarray) -> np.ndarray:
+    """base^k for every whole k, each the float64 that is nearest to it.
+
+    numpy's own end in another digit on CPUs with AVX-512 (1.5^34, 10^23), and a log must have the
+    same tokens on all.
+    """
+    distinct, places = np.unique(exponents, return_inverse=True)
+    with localcontext(prec=60):
+        powers = [float(Decimal(base) ** int(k)) for k in distinct]
+    return np.array(powers)[places]
 
 
 def quantile_edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from pipeline.spec import Spec
 from pipeline.spec_data import DataSpec, FieldSpec
 
 # Raised when the same rows and spec lead to other bytes than before.
-PREPARATION_VERSION = 5
+PREPARATION_VERSION = 6
 
 
 def spec_digest(spec: Spec) -> str:

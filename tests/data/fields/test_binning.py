@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -89,11 +90,26 @@ def test_interval_tokens_name_their_bounds() -> None:
 @pytest.mark.parametrize("base", [2.0, 10.0, 1.5, np.e])
 @given(exponent=st.integers(0, 40), side=st.sampled_from([1, -1]))
 def test_log_bins_begin_at_the_powers_of_the_base(base: float, exponent: int, side: int) -> None:
-    edge = float(base) ** exponent
+    edge = float(Fraction(base) ** exponent)
     below, above = np.nextafter(edge, 0), np.nextafter(edge, np.inf)
     values = [repr(side * float(value)) for value in (below, edge, above)]
     tokens = log_tokens(pa.array(values), base).to_pylist()
     assert tokens[0] != tokens[1] == tokens[2]
+
+
+@pytest.mark.parametrize(
+    ("base", "exponent", "token"),
+    [
+        (10.0, 23, "[1e+23, 1e+24)"),
+        (1.5, 34, "[970739.7373664756, 1456109.6060497134)"),
+        (2.0, 1023, "[8.98846567431158e+307, inf)"),
+    ],
+)
+def test_bounds_are_the_numbers_nearest_to_the_powers_on_every_cpu(
+    base: float, exponent: int, token: str
+) -> None:
+    value = repr(float(Fraction(base) ** exponent))
+    assert log_tokens(pa.array([value]), base).to_pylist() == [token]
 
 
 @given(st.floats(-1e12, 1e12), st.sampled_from([2.0, 10.0]))
