@@ -92,7 +92,7 @@ class Mixture(nn.Module):
     def _mean(self, outputs: torch.Tensor) -> torch.Tensor:
         """sum_s h_s / S, (S, B, H) -> (1, B, H)."""
         if self._experts == 1:
-            # As a sum and a division it took a tenth of a small model's step.
+            # torch sums even one set: (1, 2048, 400) in bf16 took 2 to 4 ms a core, each way.
             return outputs
         return outputs.sum(dim=0, keepdim=True) / self._experts
 
