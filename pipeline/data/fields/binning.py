@@ -57,18 +57,20 @@ def log_tokens(values: pa.StringArray, base: float) -> pa.StringArray:
     """
     v = numbers(values).to_numpy(zero_copy_only=False)
     size = np.maximum(np.nan_to_num(np.abs(v)), 1.0)
-    k = np.floor(np.log(size) / np.log(base))
-    # Rounding may put a power itself, such as 1000 = 10^3, on the wrong side.
-    k += (_powers(base, k + 1) <= size).astype(float) - (_powers(base, k) > size)
-    low, high = (_texts(_powers(base, of)).to_pylist() for of in (k, k + 1))
+    # Rounding may put a power itself, such as 1000 = 10^3, one interval too low or too high.
+    near = np.floor(np.log(size) / np.log(base))
+    bounds = _powers(base, np.unique(near[:, None] + np.arange(-1, 3)))
+    places = np.searchsorted(bounds, size, side="right").tolist()
+    texts = _texts(bounds).to_pylist()
     tokens = []
-    for x, near, far in zip(v.tolist(), low, high, strict=True):
+    for x, place in zip(v.tolist(), places, strict=True):
+        low, high = texts[place - 1], texts[place]
         if np.isnan(x):
             tokens.append(MISSING)
         elif abs(x) < 1:
             tokens.append("(-1, 1)")
         else:
-            tokens.append(f"[{near}, {far})" if x > 0 else f"(-{far}, -{near}]")
+            tokens.append(f"[{low}, {high})" if x > 0 else f"(-{high}, -{low}]")
     return pa.array(tokens, pa.string())
 
 
@@ -78,10 +80,8 @@ def _powers(base: float, exponents: np.ndarray) -> np.ndarray:
     numpy's own end in another digit on CPUs with AVX-512 (1.5^34, 10^23), and a log must have the
     same tokens on all.
     """
-    distinct, places = np.unique(exponents, return_inverse=True)
     with localcontext(prec=60):
-        powers = [float(Decimal(base) ** int(k)) for k in distinct]
-    return np.array(powers)[places]
+        return np.array([float(Decimal(base) ** int(k)) for k in exponents])
 
 
 def quantile_edges(values: np.ndarray, counts: np.ndarray, bins: int) -> np.ndarray:
