@@ -16,6 +16,7 @@ from pipeline.model.matrix_layouts import (
     empty_aligned,
     filled_up,
     product_over_rows,
+    sum_with_product,
     tiled_columns,
 )
 from pipeline.spec_model import Normalization
@@ -64,7 +65,7 @@ class _AlignedLinear(torch.autograd.Function):
         outputs = empty_aligned(inputs, *inputs.shape[:2], weight.shape[2])
         if bias is None:
             return torch.bmm(inputs, matrices, out=outputs)
-        return torch.baddbmm(bias.to(kind), inputs, matrices, out=outputs)
+        return sum_with_product(bias.to(kind), inputs, matrices, out=outputs)
 
     @staticmethod
     @once_differentiable

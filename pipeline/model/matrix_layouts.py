@@ -83,6 +83,26 @@ def product_over_rows(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     return torch.bmm(turned, right)
 
 
+def sum_with_product(
+    summand: torch.Tensor, left: torch.Tensor, right: torch.Tensor, out: torch.Tensor
+) -> torch.Tensor:
+    """The product of left and right, added to the summand.
+
+    For bfloat16 on CPUs the product is made first: torch copies the summand for oneDNN to add to.
+    (4, 2048, 400) x (4, 400, 400) and a bias took 4.7 ms so and 4.1 in this way, with a summand of
+    full size 5.0 and 4.1. MKL's float32 is faster with both in one.
+
+    Args:
+        summand: (M, B, out) or (M, 1, out).
+        left: (M, B, in).
+        right: (M, in, out).
+        out: (M, B, out), may be the summand.
+    """
+    if left.dtype == torch.bfloat16 and not _others_choose(left):
+        return torch.add(torch.bmm(left, right), summand, out=out)
+    return torch.baddbmm(summand, left, right, out=out)
+
+
 def _others_choose(like: torch.Tensor) -> bool:
     """Whether layouts are left to a compiler, or to another device's library."""
     return like.device.type != "cpu" or torch.compiler.is_compiling()

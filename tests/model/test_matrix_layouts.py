@@ -5,7 +5,12 @@ import torch
 from torch import Tensor
 
 from pipeline.model.layers import SetLinear
-from pipeline.model.matrix_layouts import filled_up, product_over_rows, tiled_columns
+from pipeline.model.matrix_layouts import (
+    filled_up,
+    product_over_rows,
+    sum_with_product,
+    tiled_columns,
+)
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -54,6 +59,19 @@ def test_product_over_rows_is_the_sum_of_outer_products(kind: torch.dtype) -> No
     expected = torch.einsum("mbi,mbo->mio", left.double(), right.double())
     found = product_over_rows(left, right).double()
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 if kind is torch.float32 else 0.2)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("summands", [1, 50])
+def test_a_sum_with_a_product_may_take_the_summands_place(kind: torch.dtype, summands: int) -> None:
+    left, right = random(2, 50, 130).to(kind), random(2, 130, 200, seed=1).to(kind)
+    summand = random(2, summands, 200, seed=2).to(kind)
+    expected = summand.double() + torch.einsum("mbi,mio->mbo", left.double(), right.double())
+    out = summand if summands == 50 else summand.new_empty(2, 50, 200)
+    found = sum_with_product(summand, left, right, out=out)
+    assert found is out
+    atol = 1e-4 if kind is torch.float32 else 0.4
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize("columns", [130, 144])

@@ -11,6 +11,7 @@ from pipeline.model.matrix_layouts import (
     empty_aligned,
     filled_up,
     product_over_rows,
+    sum_with_product,
     tiled_columns,
 )
 
@@ -64,7 +65,7 @@ class _Cross(torch.autograd.Function):
         for layer in range(layers):
             reduced = torch.bmm(x, reductions[layer]) if reductions else x
             product = empty_aligned(first, *first.shape)
-            torch.baddbmm(biases[layer], reduced, weights[layer], out=product)
+            sum_with_product(biases[layer], reduced, weights[layer], out=product)
             if kept:
                 inputs.append(x)
                 products.append(product)
@@ -101,6 +102,6 @@ class _Cross(torch.autograd.Function):
             else:
                 of_parameters = of_weights
             of_parameters.append(product_over_rows(x, of_product))
-            gradient = torch.baddbmm(gradient, of_product, weight, out=total)
+            gradient = sum_with_product(gradient, of_product, weight, out=total)
         found = [of_first.add_(gradient), *of_weights[::-1], *of_biases[::-1], *of_reductions[::-1]]
         return None, None, *(tensor.to(kind) for tensor, kind in zip(found, ctx.kinds, strict=True))
