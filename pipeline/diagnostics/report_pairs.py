@@ -84,7 +84,7 @@ def _lead(group: GroupPairs) -> str:
         )
     passed = "strongly" if correlation > 2 / 3 else "partly" if correlation > 1 / 3 else "hardly"
     return (
-        f"In {escape(group.group)}, the information abundance of what meets a field follows that "
-        f"field's own {passed}: their correlation is {correlation:.2f}. The paper has 0.68 for a "
-        "single embedding and 0.52 for several sets, on Criteo."
+        f"In {escape(group.group)}, the information abundance of what meets a field {passed} "
+        f"follows that field's own: their correlation is {correlation:.2f}. The paper has 0.68 for "
+        "a single embedding and 0.52 for several sets, on Criteo."
     )
