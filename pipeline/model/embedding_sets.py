@@ -52,7 +52,7 @@ class EmbeddingSets(nn.Module):
         self.arrange = _Arrangement(names, self.tables, groups)
 
     def forward(self, features: KeyedJaggedTensor) -> list[torch.Tensor]:
-        """Embeddings by group, each (M, B, F, C)."""
+        """Embeddings by group, each (M, B, F, C), a view where one table holds several sets."""
         return self.arrange(self.collection(features))
 
 
@@ -106,4 +106,4 @@ def _sets(block: torch.Tensor, group: TableGroup, tables: Sequence[Table]) -> to
     sets = stored[..., : table.columns].unflatten(3, (table.sets, table.embedding_dim))
     # (B, tables of a field, F, sets of a table, C); one of the two set dimensions is 1.
     arranged = sets.permute(1, 3, 0, 2, 4)
-    return arranged.flatten(0, 1).contiguous()
+    return arranged.flatten(0, 1)

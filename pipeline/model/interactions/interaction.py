@@ -33,7 +33,10 @@ class Interaction(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(M, B, F, C) -> (M, B, H)."""
+        """(M, B, F, C), a view of rows that hold all sets side by side -> (M, B, H).
+
+        What needs the numbers of a set in one piece copies them, once, into the layout it reads.
+        """
 
     @staticmethod
     def table_columns(fields: int, embedding_dim: int) -> int:

@@ -67,15 +67,19 @@ def pair_forms(left: torch.Tensor, right: torch.Tensor, weight: torch.Tensor) ->
         weight: w, (M, F, P, H).
 
     Returns:
-        (M, N, H), in the precision of autocast where that is on.
+        (M, N, H), in the precision of autocast where that is on; on CPUs in that of ``right``,
+        since products with broadcast numbers take ten times as long there in bfloat16: a step with
+        (4, 2048, 39, 10) took 0.65 s on two cores with AMX, and takes 0.39 so.
     """
     same = left is right
     if same:
         # The form is that of the symmetric part, whose gradient is the same from both sides.
         weight = (weight + weight.transpose(1, 2)) / 2
-    right = right.to(compute_type(right))
+    device = right.device.type
+    right = right.to(right.dtype if device == "cpu" else compute_type(right))
     left = right if same else left.to(right.dtype)
-    return _PairForms.apply(left, right, weight, same)
+    with torch.autocast(device, enabled=False):
+        return _PairForms.apply(left, right, weight, same)
 
 
 class _PairForms(torch.autograd.Function):

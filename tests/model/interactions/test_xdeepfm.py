@@ -120,15 +120,20 @@ class TestCompressedInteraction:
             expected = torch.full((2,), bound / 3**0.5, dtype=torch.float64)
             torch.testing.assert_close(weight.std(dim=(1, 2, 3)), expected, rtol=0.03, atol=0)
 
-    def test_computes_in_bf16_and_accumulates_gradients_in_float32(self) -> None:
+    def test_computes_in_float32_on_cpus_under_autocast_too(self) -> None:
         left, right, weight = (
             torch.randn(shape, requires_grad=True)
             for shape in [(2, 64, 3), (2, 64, 5), (2, 5, 3, 4)]
         )
+        exact = pair_forms(left, right, weight)
         with torch.autocast("cpu", torch.bfloat16):
             found = pair_forms(left, right, weight)
-        assert found.dtype == torch.bfloat16
-        found.float().square().sum().backward()
+        assert torch.equal(found, exact)
+
+    def test_accumulates_the_gradients_of_bf16_in_float32(self) -> None:
+        left, right = (torch.randn(shape, requires_grad=True) for shape in [(2, 64, 3), (2, 64, 5)])
+        weight = torch.randn(2, 5, 3, 4, requires_grad=True)
+        pair_forms(left.bfloat16(), right.bfloat16(), weight).float().square().sum().backward()
         exact = pair_forms(left, right, weight)
         gradient = torch.autograd.grad(exact.square().sum(), weight)[0]
         assert weight.grad is not None
