@@ -132,6 +132,7 @@ Limited by data: put the dataset on a faster disk, or give each process more CPU
         )
     else:
         advice = (
-            "computing: a GPU, train.precision = 'bf16', train.compile = true or more processes"
+            "computing: a GPU, train.precision = 'bf16' where there are instructions for it, "
+            "train.compile = true or more processes"
         )
     return f"time a step: {listed}. Limited by {advice}"

@@ -13,6 +13,7 @@ from pipeline.distributed.runtime import Runtime
 from pipeline.model.batch_norm import SetBatchNorm
 from pipeline.spec import Spec
 from pipeline.training.launches import record_launch
+from pipeline.training.precision import describe_precision
 from pipeline.training.prediction import check_group_field
 from pipeline.training.run_directory import RunDirectory
 from pipeline.training.setup import Training, build_training
@@ -118,6 +119,7 @@ def _describe(spec: Spec, manifest: Manifest, runtime: Runtime, training: Traini
             f"parameters: {parameters.embedding:,} embedding, {parameters.dense:,} dense",
             f"embedding optimizer: {spec.embedding_optimizer.name}, {updates}",
             f"device: {runtime.world_size} x {runtime.device.type} ({runtime.reason})",
+            describe_precision(spec.train.precision, runtime.device),
         ]
     )
 
