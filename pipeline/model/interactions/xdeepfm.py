@@ -76,7 +76,8 @@ def pair_forms(left: torch.Tensor, right: torch.Tensor, weight: torch.Tensor) ->
         # The form is that of the symmetric part, whose gradient is the same from both sides.
         weight = (weight + weight.transpose(1, 2)) / 2
     device = right.device.type
-    right = right.to(right.dtype if device == "cpu" else compute_type(right))
+    if device != "cpu":
+        right = right.to(compute_type(right))
     left = right if same else left.to(right.dtype)
     with torch.autocast(device, enabled=False):
         return _PairForms.apply(left, right, weight, same)
